@@ -1,0 +1,1 @@
+"""Story worlds in PostgreSQL: as DataFrames, as a dashboard, as files."""
