@@ -93,7 +93,8 @@ CREATE TABLE image (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_image PRIMARY KEY (id),
-    CONSTRAINT fk_image_worldid FOREIGN KEY(worldid) REFERENCES world (id) ON DELETE CASCADE,
+    CONSTRAINT fk_image_worldid FOREIGN KEY(worldid) REFERENCES world (id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_image_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_image_display_name CHECK (rules.is_name(display_name)),
     CONSTRAINT ck_image_kind CHECK (rules.is_name(kind)),
@@ -129,11 +130,13 @@ CREATE TABLE book (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_book PRIMARY KEY (id),
-    CONSTRAINT fk_book_worldid FOREIGN KEY(worldid) REFERENCES world (id) ON DELETE CASCADE,
+    CONSTRAINT fk_book_worldid FOREIGN KEY(worldid) REFERENCES world (id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_book_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_book_display_name CHECK (rules.is_name(display_name)),
     CONSTRAINT ck_book_position CHECK (position >= 1),
-    CONSTRAINT fk_book_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id) ON DELETE SET NULL (imageid),
+    CONSTRAINT fk_book_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id)
+        ON DELETE SET NULL (imageid),
     CONSTRAINT fk_book_ownerid FOREIGN KEY(ownerid) REFERENCES "user" (id),
     CONSTRAINT ck_book_tags CHECK (rules.are_labels(tags)),
     CONSTRAINT ck_book_attributes CHECK (jsonb_typeof(attributes) = 'object'),
@@ -161,12 +164,15 @@ CREATE TABLE story (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_story PRIMARY KEY (id),
-    CONSTRAINT fk_story_worldid FOREIGN KEY(worldid) REFERENCES world (id) ON DELETE CASCADE,
+    CONSTRAINT fk_story_worldid FOREIGN KEY(worldid) REFERENCES world (id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_story_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_story_display_name CHECK (rules.is_name(display_name)),
-    CONSTRAINT fk_story_bookid FOREIGN KEY(worldid, bookid) REFERENCES book (worldid, id) ON DELETE SET NULL (bookid),
+    CONSTRAINT fk_story_bookid FOREIGN KEY(worldid, bookid) REFERENCES book (worldid, id)
+        ON DELETE SET NULL (bookid),
     CONSTRAINT ck_story_position CHECK (position >= 1),
-    CONSTRAINT fk_story_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id) ON DELETE SET NULL (imageid),
+    CONSTRAINT fk_story_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id)
+        ON DELETE SET NULL (imageid),
     CONSTRAINT fk_story_ownerid FOREIGN KEY(ownerid) REFERENCES "user" (id),
     CONSTRAINT ck_story_tags CHECK (rules.are_labels(tags)),
     CONSTRAINT ck_story_attributes CHECK (jsonb_typeof(attributes) = 'object'),
@@ -194,7 +200,8 @@ CREATE TABLE act (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_act PRIMARY KEY (id),
-    CONSTRAINT fk_act_storyid FOREIGN KEY(worldid, storyid) REFERENCES story (worldid, id) ON DELETE CASCADE,
+    CONSTRAINT fk_act_storyid FOREIGN KEY(worldid, storyid) REFERENCES story (worldid, id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_act_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_act_display_name CHECK (rules.is_name(display_name)),
     CONSTRAINT ck_act_position CHECK (position >= 1),
@@ -226,14 +233,17 @@ CREATE TABLE location (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_location PRIMARY KEY (id),
-    CONSTRAINT fk_location_worldid FOREIGN KEY(worldid) REFERENCES world (id) ON DELETE CASCADE,
+    CONSTRAINT fk_location_worldid FOREIGN KEY(worldid) REFERENCES world (id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_location_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_location_display_name CHECK (rules.is_name(display_name)),
     CONSTRAINT ck_location_kind CHECK (rules.is_name(kind)),
-    CONSTRAINT fk_location_parentid FOREIGN KEY(worldid, parentid) REFERENCES location (worldid, id) ON DELETE SET NULL (parentid),
+    CONSTRAINT fk_location_parentid FOREIGN KEY(worldid, parentid) REFERENCES location (worldid, id)
+        ON DELETE SET NULL (parentid),
     CONSTRAINT ck_location_x CHECK (x BETWEEN 0 AND 1),
     CONSTRAINT ck_location_y CHECK (y BETWEEN 0 AND 1),
-    CONSTRAINT fk_location_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id) ON DELETE SET NULL (imageid),
+    CONSTRAINT fk_location_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id)
+        ON DELETE SET NULL (imageid),
     CONSTRAINT fk_location_ownerid FOREIGN KEY(ownerid) REFERENCES "user" (id),
     CONSTRAINT ck_location_tags CHECK (rules.are_labels(tags)),
     CONSTRAINT ck_location_attributes CHECK (jsonb_typeof(attributes) = 'object'),
@@ -262,12 +272,14 @@ CREATE TABLE persona (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_persona PRIMARY KEY (id),
-    CONSTRAINT fk_persona_worldid FOREIGN KEY(worldid) REFERENCES world (id) ON DELETE CASCADE,
+    CONSTRAINT fk_persona_worldid FOREIGN KEY(worldid) REFERENCES world (id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_persona_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_persona_display_name CHECK (rules.is_name(display_name)),
     CONSTRAINT ck_persona_kind CHECK (rules.is_name(kind)),
     CONSTRAINT ck_persona_aliases CHECK (rules.are_labels(aliases)),
-    CONSTRAINT fk_persona_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id) ON DELETE SET NULL (imageid),
+    CONSTRAINT fk_persona_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id)
+        ON DELETE SET NULL (imageid),
     CONSTRAINT fk_persona_ownerid FOREIGN KEY(ownerid) REFERENCES "user" (id),
     CONSTRAINT ck_persona_tags CHECK (rules.are_labels(tags)),
     CONSTRAINT ck_persona_attributes CHECK (jsonb_typeof(attributes) = 'object'),
@@ -296,13 +308,17 @@ CREATE TABLE thing (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_thing PRIMARY KEY (id),
-    CONSTRAINT fk_thing_worldid FOREIGN KEY(worldid) REFERENCES world (id) ON DELETE CASCADE,
+    CONSTRAINT fk_thing_worldid FOREIGN KEY(worldid) REFERENCES world (id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_thing_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_thing_display_name CHECK (rules.is_name(display_name)),
     CONSTRAINT ck_thing_kind CHECK (rules.is_name(kind)),
-    CONSTRAINT fk_thing_personaid FOREIGN KEY(worldid, personaid) REFERENCES persona (worldid, id) ON DELETE SET NULL (personaid),
-    CONSTRAINT fk_thing_locationid FOREIGN KEY(worldid, locationid) REFERENCES location (worldid, id) ON DELETE SET NULL (locationid),
-    CONSTRAINT fk_thing_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id) ON DELETE SET NULL (imageid),
+    CONSTRAINT fk_thing_personaid FOREIGN KEY(worldid, personaid) REFERENCES persona (worldid, id)
+        ON DELETE SET NULL (personaid),
+    CONSTRAINT fk_thing_locationid FOREIGN KEY(worldid, locationid) REFERENCES location (worldid, id)
+        ON DELETE SET NULL (locationid),
+    CONSTRAINT fk_thing_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id)
+        ON DELETE SET NULL (imageid),
     CONSTRAINT fk_thing_ownerid FOREIGN KEY(ownerid) REFERENCES "user" (id),
     CONSTRAINT ck_thing_tags CHECK (rules.are_labels(tags)),
     CONSTRAINT ck_thing_attributes CHECK (jsonb_typeof(attributes) = 'object'),
@@ -335,13 +351,16 @@ CREATE TABLE scene (
     deleted_at TIMESTAMP WITH TIME ZONE,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_scene PRIMARY KEY (id),
-    CONSTRAINT fk_scene_actid FOREIGN KEY(worldid, actid) REFERENCES act (worldid, id) ON DELETE CASCADE,
+    CONSTRAINT fk_scene_actid FOREIGN KEY(worldid, actid) REFERENCES act (worldid, id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_scene_name CHECK (rules.is_name(name)),
     CONSTRAINT ck_scene_display_name CHECK (rules.is_name(display_name)),
     CONSTRAINT ck_scene_position CHECK (position >= 1),
-    CONSTRAINT fk_scene_locationid FOREIGN KEY(worldid, locationid) REFERENCES location (worldid, id) ON DELETE SET NULL (locationid),
+    CONSTRAINT fk_scene_locationid FOREIGN KEY(worldid, locationid) REFERENCES location (worldid, id)
+        ON DELETE SET NULL (locationid),
     CONSTRAINT ck_scene_story_time CHECK (story_time > '-Infinity' AND story_time < 'Infinity'),
-    CONSTRAINT fk_scene_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id) ON DELETE SET NULL (imageid),
+    CONSTRAINT fk_scene_imageid FOREIGN KEY(worldid, imageid) REFERENCES image (worldid, id)
+        ON DELETE SET NULL (imageid),
     CONSTRAINT fk_scene_ownerid FOREIGN KEY(ownerid) REFERENCES "user" (id),
     CONSTRAINT ck_scene_tags CHECK (rules.are_labels(tags)),
     CONSTRAINT ck_scene_attributes CHECK (jsonb_typeof(attributes) = 'object'),

@@ -21,8 +21,10 @@ CREATE TABLE world_member (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_world_member PRIMARY KEY (worldid, userid),
-    CONSTRAINT fk_world_member_worldid FOREIGN KEY(worldid) REFERENCES world (id) ON DELETE CASCADE,
-    CONSTRAINT fk_world_member_userid FOREIGN KEY(userid) REFERENCES "user" (id) ON DELETE CASCADE,
+    CONSTRAINT fk_world_member_worldid FOREIGN KEY(worldid) REFERENCES world (id)
+        ON DELETE CASCADE,
+    CONSTRAINT fk_world_member_userid FOREIGN KEY(userid) REFERENCES "user" (id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_world_member_attributes CHECK (jsonb_typeof(attributes) = 'object')
 );
 CREATE INDEX ix_world_member_userid ON world_member (userid, worldid);
@@ -41,8 +43,10 @@ CREATE TABLE scene_persona (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_scene_persona PRIMARY KEY (worldid, sceneid, personaid),
-    CONSTRAINT fk_scene_persona_sceneid FOREIGN KEY(worldid, sceneid) REFERENCES scene (worldid, id) ON DELETE CASCADE,
-    CONSTRAINT fk_scene_persona_personaid FOREIGN KEY(worldid, personaid) REFERENCES persona (worldid, id) ON DELETE CASCADE,
+    CONSTRAINT fk_scene_persona_sceneid FOREIGN KEY(worldid, sceneid) REFERENCES scene (worldid, id)
+        ON DELETE CASCADE,
+    CONSTRAINT fk_scene_persona_personaid FOREIGN KEY(worldid, personaid) REFERENCES persona (worldid, id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_scene_persona_role CHECK (rules.is_name(role)),
     CONSTRAINT ck_scene_persona_speeches CHECK (speeches >= 0),
     CONSTRAINT ck_scene_persona_words CHECK (words >= 0),
@@ -63,8 +67,10 @@ CREATE TABLE scene_thing (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_scene_thing PRIMARY KEY (worldid, sceneid, thingid),
-    CONSTRAINT fk_scene_thing_sceneid FOREIGN KEY(worldid, sceneid) REFERENCES scene (worldid, id) ON DELETE CASCADE,
-    CONSTRAINT fk_scene_thing_thingid FOREIGN KEY(worldid, thingid) REFERENCES thing (worldid, id) ON DELETE CASCADE,
+    CONSTRAINT fk_scene_thing_sceneid FOREIGN KEY(worldid, sceneid) REFERENCES scene (worldid, id)
+        ON DELETE CASCADE,
+    CONSTRAINT fk_scene_thing_thingid FOREIGN KEY(worldid, thingid) REFERENCES thing (worldid, id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_scene_thing_mentions CHECK (mentions >= 0),
     CONSTRAINT ck_scene_thing_attributes CHECK (jsonb_typeof(attributes) = 'object')
 );
@@ -84,9 +90,11 @@ CREATE TABLE persona_relation (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     CONSTRAINT pk_persona_relation PRIMARY KEY (worldid, personaid, otherid, kind),
-    CONSTRAINT fk_persona_relation_personaid FOREIGN KEY(worldid, personaid) REFERENCES persona (worldid, id) ON DELETE CASCADE,
+    CONSTRAINT fk_persona_relation_personaid FOREIGN KEY(worldid, personaid) REFERENCES persona (worldid, id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_persona_relation_otherid CHECK (otherid <> personaid),
-    CONSTRAINT fk_persona_relation_otherid FOREIGN KEY(worldid, otherid) REFERENCES persona (worldid, id) ON DELETE CASCADE,
+    CONSTRAINT fk_persona_relation_otherid FOREIGN KEY(worldid, otherid) REFERENCES persona (worldid, id)
+        ON DELETE CASCADE,
     CONSTRAINT ck_persona_relation_kind CHECK (rules.is_name(kind)),
     CONSTRAINT ck_persona_relation_attributes CHECK (jsonb_typeof(attributes) = 'object')
 );

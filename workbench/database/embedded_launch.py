@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -195,9 +196,10 @@ def check_version(place: Place, programs: Path) -> None:
 
 def make_data(place: Place, programs: Path) -> None:
     """Make the data directory with role and database; it appears under its name when complete."""
-    unfinished = place.folder / "data.unfinished"
-    if unfinished.exists():  # somebody was killed here
-        shutil.rmtree(unfinished)
+    for left in place.folder.glob("data.unfinished-*"):  # somebody was killed here
+        shutil.rmtree(left, ignore_errors=True)
+    # A name of its own: initdb of whoever was killed may still be writing under the earlier one.
+    unfinished = place.folder / f"data.unfinished-{secrets.token_hex(4)}"
     place.make_private(unfinished)
     _run(place, programs, ["initdb", *_INITDB, f"--pgdata={unfinished}"])
     single_user = ["postgres", "--single", "-D", str(unfinished), "-c", "exit_on_error=true"]

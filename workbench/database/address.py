@@ -1,0 +1,60 @@
+"""The address of a database: one URL, for asyncpg and libpq alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from workbench.errors import BadSettings
+
+_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is. `repr` and `str` leave out the password."""
+
+    url: str
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Return the address in `url`; BadSettings says what is wrong, without the password."""
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+            query = parse_qs(parts.query, strict_parsing=bool(parts.query))
+        except ValueError:
+            raise BadSettings(
+                "WORKBENCH_DATABASE_URL cannot be read. It looks like "
+                "postgresql://user:password@host:5432/database; a character such as @ or / "
+                "in the password is written as %40 or %2F."
+            ) from None
+        if parts.scheme not in _SCHEMES:
+            raise BadSettings(
+                f"WORKBENCH_DATABASE_URL starts with {parts.scheme or 'nothing'!r}; "
+                "it must start with postgresql://."
+            )
+        mode = query.get("sslmode", ["prefer"])[-1]
+        if mode not in SSL_MODES:
+            raise BadSettings(
+                f"WORKBENCH_DATABASE_URL has sslmode={mode}; it is one of {', '.join(SSL_MODES)}."
+            )
+        if not parts.path.strip("/"):
+            raise BadSettings("WORKBENCH_DATABASE_URL names no database: add /name at its end.")
+        return cls(urlunsplit(parts._replace(scheme="postgresql")))
+
+    @property
+    def shown(self) -> str:
+        """User, host and database, for messages."""
+        parts = urlsplit(self.url)
+        host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
+        port = f":{parts.port}" if parts.port else ""
+        user = f"{parts.username}@" if parts.username else ""
+        return f"{user}{host}{port}{parts.path}"
+
+    def __str__(self) -> str:
+        return self.shown
+
+    def __repr__(self) -> str:
+        return f"Address({self.shown!r})"

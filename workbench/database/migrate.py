@@ -1,0 +1,112 @@
+"""Brings the schema of a database to the version of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from workbench.database.engine import Database
+from workbench.database.translate import translated
+from workbench.errors import WrongDatabase
+
+OLDEST_SERVER = 15
+"""The oldest major version of PostgreSQL that works (NULLS NOT DISTINCT, SET NULL (column))."""
+
+_LOCK = 7_215_663_011  # of our own choice: one migration at a time
+
+
+def scripts() -> Path:
+    """Return the folder with the migrations: in the package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def head() -> str:
+    """Return the newest revision that this package has; they are numbered."""
+    return max(path.name[:4] for path in (scripts() / "versions").glob("[0-9]*.py"))
+
+
+async def current(database: Database) -> str | None:
+    """Return the revision that the database has; None if it has none of our tables."""
+    async with database.reading() as connection:
+        there = await connection.scalar(text("SELECT to_regclass('public.alembic_version')"))
+        if there is None:
+            return None
+        found = await connection.scalar(text("SELECT version_num FROM public.alembic_version"))
+        return None if found is None else str(found)
+
+
+async def migrate(database: Database, revision: str = "head") -> tuple[str | None, str]:
+    """Migrate up to `revision`, in one transaction; return the revisions before and after.
+
+    Raises
+    ------
+    WrongDatabase
+        The database is newer than this package, or older than PostgreSQL 15.
+    """
+    await require_server(database)
+    before = await current(database)
+    if before is not None and before > head():
+        raise _newer(before)
+    if before == head() and revision == "head":
+        return before, before
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=database.connect, poolclass=NullPool
+    )
+    try:
+        with translated():
+            async with engine.connect() as connection:
+                await connection.run_sync(_upgrade, revision)
+    finally:
+        await engine.dispose()
+    return before, await current(database) or ""
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    from alembic import command  # heavy, and rarely needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    command.upgrade(config, revision)
+    connection.commit()
+
+
+async def require_server(database: Database) -> int:
+    """Return the server's major version; WrongDatabase if it is too old."""
+    async with database.reading() as connection:
+        number = int(await connection.scalar(text("SHOW server_version_num")) or 0)
+    if number // 10_000 < OLDEST_SERVER:
+        raise WrongDatabase(
+            f"{database.address}: this is PostgreSQL {number // 10_000}; workbench needs "
+            f"{OLDEST_SERVER} or later. Upgrade the server, or leave WORKBENCH_DATABASE_URL out "
+            "to use the embedded one."
+        )
+    return number // 10_000
+
+
+async def require_current(database: Database) -> None:
+    """Raise WrongDatabase unless the schema is the one this package works with."""
+    await require_server(database)
+    found = await current(database)
+    if found == head():
+        return
+    if found is not None and found > head():
+        raise _newer(found)
+    state = "no tables of workbench" if found is None else f"the schema of revision {found}"
+    raise WrongDatabase(
+        f"{database.address} has {state}; this version needs {head()}. Run `workbench migrate`."
+    )
+
+
+def _newer(found: str) -> WrongDatabase:
+    return WrongDatabase(
+        f"The database has revision {found}, which is newer than this version of workbench "
+        f"({head()}). Install the newer workbench; going back would lose data."
+    )

@@ -1,0 +1,229 @@
+"""Turns errors of the database into errors of workbench, in this one place.
+
+By SQLSTATE and by the name of the constraint, which ends in the field it concerns
+(`ck_scene_position`, see the migrations); never by the text of a message.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from workbench.errors import (
+    BadSettings,
+    Conflict,
+    DuplicateName,
+    InTheTrash,
+    InvalidDraft,
+    MissingReference,
+    NotAllowed,
+    Refused,
+    StillInUse,
+    StoreUnavailable,
+    WorkbenchError,
+    WrongDatabase,
+    shown,
+)
+
+RETRIED = frozenset({"40001", "40P01"})
+"""Serialization failure, deadlock: the only errors after which work is repeated."""
+
+_UNAVAILABLE = {
+    "53100": "The disk of the database is full. Make room there, then try again.",
+    "53200": "The database is out of memory. Try again later, or with less at once.",
+    "53300": "The database has no free connection. Try again later.",
+    "57P01": "The database is shutting down or was restarted. Try again in a moment.",
+    "57P02": "The database has crashed and recovers. Try again in a moment.",
+    "57P03": "The database is starting. Try again in a moment.",
+    "3D000": "There is no such database on that server. Create it, or mend WORKBENCH_DATABASE_URL.",
+    "28P01": "The database refuses the user or the password in WORKBENCH_DATABASE_URL.",
+    "28000": "The database refuses this user, or asks for TLS (sslmode=require).",
+}
+_TEXT = {
+    "22021": "This holds a NUL character, which PostgreSQL cannot store. Take it out.",
+    "22P05": "This holds a character that PostgreSQL cannot store. Take it out.",
+    "22001": "This is too long; at most 255 characters fit.",
+    "22003": "This number is too large.",
+    "22P02": "This is not a value of its kind.",
+}
+_CONNECTION = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.InternalClientError,
+    ssl.SSLError,
+    PoolTimeout,
+)
+
+
+@contextmanager
+def translated(
+    entity: str | None = None,
+    values: Mapping[str, Any] | None = None,
+    *,
+    removing: bool = False,
+) -> Iterator[None]:
+    """Raise workbench errors for errors of the database inside the block.
+
+    Parameters
+    ----------
+    entity
+        What the statement is about, unless the error itself says it.
+    values
+        What was being written, so that a message can quote it.
+    removing
+        Whether rows are being deleted: a foreign key then means that they are in use.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        cause = _cause(error)
+        raise translate(cause, entity, values, removing=removing) from error
+    except (asyncpg.PostgresError, *_CONNECTION) as error:
+        raise translate(error, entity, values, removing=removing) from error
+
+
+def _cause(error: DBAPIError) -> BaseException:
+    """Return asyncpg's own error under SQLAlchemy's two wrappings."""
+    inner: BaseException = error.orig or error
+    return inner.__cause__ or inner
+
+
+def translate(
+    error: BaseException,
+    entity: str | None = None,
+    values: Mapping[str, Any] | None = None,
+    *,
+    removing: bool = False,
+) -> WorkbenchError:
+    """Return the workbench error that says what `error` says."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state in RETRIED:
+        return Conflict(
+            "The database undid this because somebody else changed the same rows at the same "
+            "moment. Nothing was written. Do it again."
+        )
+    if state in _UNAVAILABLE:
+        return StoreUnavailable(_UNAVAILABLE[state])
+    if state.startswith("08") or (not state and isinstance(error, _CONNECTION)):
+        return StoreUnavailable(
+            "The database does not answer or the connection broke. Nothing of the current "
+            "transaction is written. Is the server running and the address right? "
+            "`workbench doctor` looks into it."
+        )
+    if state == "57014":
+        return WorkbenchError(
+            "The database stopped this because it took too long "
+            "(WORKBENCH_STATEMENT_TIMEOUT_SECONDS). Ask for less at once."
+        )
+    if state == "25P02":
+        return Conflict(
+            "This transaction failed at an earlier statement and writes nothing. Leave its "
+            "block and begin again; a part that may fail goes into a block of its own within."
+        )
+    if state in ("42P01", "3F000", "42703", "42883"):
+        return WrongDatabase(
+            "The database does not have the tables of this version. Run `workbench migrate`."
+        )
+    if state in ("42501", "25006"):
+        return NotAllowed("The signed-in user may not do this.", entity=entity)
+    if state.startswith(("22", "23")):
+        return _refusal(error, state, entity, values or {}, removing=removing)
+    return WorkbenchError(f"The database refused this ({state or type(error).__name__}).")
+
+
+def _refusal(
+    error: BaseException,
+    state: str,
+    entity: str | None,
+    values: Mapping[str, Any],
+    *,
+    removing: bool,
+) -> WorkbenchError:
+    table = getattr(error, "table_name", None) or entity or "record"
+    constraint = getattr(error, "constraint_name", None) or ""
+    rule, _, rest = constraint.partition("_")
+    field = getattr(error, "column_name", None) or rest.removeprefix(f"{table}_") or None
+    value = values.get(field) if field else None
+    quoted = f" {shown(str(value))}" if value is not None else ""
+    about: dict[str, Any] = {"entity": table, "field": field}
+    if rule == "uq":
+        where = "" if field == "email" else " in the same place"
+        return DuplicateName(
+            f"Another {table}{where} has the {field}{quoted}. Choose another {field}, or change "
+            "that one.",
+            **about,
+        )
+    if rule == "pk":
+        return DuplicateName(f"This {table} is there already. Change that one.", **about)
+    if rule == "fk":
+        if removing:
+            return StillInUse(
+                f"Rows of {table} still need this ({field}). Change or remove those first.",
+                **about,
+            )
+        return MissingReference(
+            f"The {field}{quoted} of the {table} is no record of the same world. Choose one "
+            "that exists there.",
+            **about,
+        )
+    if rule == "live":
+        return InTheTrash(
+            f"The {(field or '').removesuffix('id')} of this {table} is in the trash. "
+            "Restore it first, or choose another.",
+            **about,
+        )
+    if rule == "keep":
+        return Refused(
+            f"A {table} that is not in the trash cannot be purged. Remove it first.", **about
+        )
+    if rule == "fixed":
+        return Refused(
+            f"The {field} of a {table} cannot change. Add a new one and remove this one.", **about
+        )
+    message = _TEXT.get(state, "This breaks a rule of the field.")
+    if rule == "tree":
+        message = "A location cannot lie in itself, however far up. Choose another parent."
+    if state == "23502":
+        message = "This is required."
+    if state == "22001" and field is None:
+        field = _longest(values)
+    return InvalidDraft({field or "*": message}, entity=table)
+
+
+def _longest(values: Mapping[str, Any]) -> str | None:
+    texts = {name: len(value) for name, value in values.items() if isinstance(value, str)}
+    return max(texts, key=texts.__getitem__) if texts else None
+
+
+def unreachable(error: BaseException, address: str) -> StoreUnavailable | BadSettings:
+    """Return the error for a connection to `address` that did not come about."""
+    state = getattr(error, "sqlstate", None)
+    if state in _UNAVAILABLE:
+        return StoreUnavailable(f"{address}: {_UNAVAILABLE[state]}")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return StoreUnavailable(
+            f"{address}: the certificate of the server cannot be verified "
+            f"({error.verify_message}). Give the authority's file as sslrootcert=… in "
+            "WORKBENCH_DATABASE_URL."
+        )
+    if isinstance(error, ssl.SSLError | ConnectionError) and "rejected SSL" in str(error):
+        return StoreUnavailable(
+            f"{address}: the server does not offer TLS, but sslmode asks for it. Turn TLS on "
+            "there, or use sslmode=prefer."
+        )
+    if isinstance(error, TimeoutError):
+        return StoreUnavailable(
+            f"{address}: no answer in time. Is the host right and its firewall open?"
+        )
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return BadSettings(f"WORKBENCH_DATABASE_URL cannot be used: {error}.")
+    return StoreUnavailable(
+        f"{address}: nothing answers there. Is PostgreSQL running, and are host and port right?"
+    )

@@ -1,0 +1,29 @@
+"""Who acts: the user record that stands for the configured e-mail address."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from workbench.database.engine import Database
+
+_FIND = text('SELECT id FROM "user" WHERE lower(email) = lower(:email) AND deleted_at IS NULL')
+_ADD = text(
+    'INSERT INTO "user" (email, role) VALUES (:email, :role)'
+    " ON CONFLICT (lower(email)) DO NOTHING RETURNING id"
+)
+
+
+async def acting_user(database: Database, email: str, *, role: str = "admin") -> UUID:
+    """Return the id of the user with `email`, who is added when new.
+
+    Until somebody signs in, whoever holds the database's own login is its administrator.
+    """
+    async with database.writing() as connection:
+        found = await connection.scalar(_FIND, {"email": email})
+        if found is None:
+            found = await connection.scalar(_ADD, {"email": email, "role": role})
+        if found is None:  # somebody else added it at the same moment
+            found = await connection.scalar(_FIND, {"email": email})
+    return UUID(str(found))
