@@ -1,0 +1,41 @@
+// Bundles every entry below into one ES module that needs nothing else: styles are inside as
+// text, so a bundle works from a URL, and from a blob where no URL can be had.
+import { build } from "esbuild";
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+
+const widgets = "../widgets/static";
+const page = "../server/static";
+
+const common = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  charset: "utf8",
+  legalComments: "eof",
+  logLevel: "warning",
+};
+
+for (const folder of [widgets, page]) {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+}
+
+await build({
+  ...common,
+  entryPoints: ["grid", "picker", "dialog", "outline", "style"].map((name) => `src/${name}.ts`),
+  outdir: widgets,
+  loader: { ".css": "text" },
+});
+await copyFile("node_modules/ag-grid-community/LICENSE.txt", `${widgets}/ag-grid-LICENSE.txt`);
+
+// The page belongs to the server: its styles are a file of their own beside it.
+if (existsSync("src/page.ts")) {
+  await build({
+    ...common,
+    entryPoints: ["src/page.ts"],
+    outdir: page,
+    loader: { ".woff2": "dataurl", ".woff": "dataurl", ".ttf": "dataurl", ".svg": "dataurl" },
+  });
+}

@@ -1,0 +1,132 @@
+// The dashboard's page: theme, connection, and the widgets that the notebook shows.
+import "@lumino/widgets/style/index.css";
+import "@jupyter-widgets/base/css/index.css";
+import "@jupyter-widgets/controls/css/widgets-base.css";
+import "./page.css";
+import { type Connection, Kernel } from "./kernel";
+import { Manager } from "./manager";
+import { show } from "./output";
+
+const THEME = "workbench-theme";
+
+function json(id: string): any {
+  return JSON.parse(document.getElementById(id)?.textContent || "{}");
+}
+
+function parsed(): Promise<void> {
+  if (document.readyState !== "loading") return Promise.resolve();
+  return new Promise((done) => document.addEventListener("DOMContentLoaded", () => done(), { once: true }));
+}
+
+function kernelKnown(): Promise<boolean> {
+  const known = (): boolean => document.getElementById("page-kernel") !== null;
+  if (known()) return Promise.resolve(true);
+  return Promise.race([
+    new Promise<boolean>((done) => addEventListener("page-kernel", () => done(true), { once: true })),
+    parsed().then(known),
+  ]);
+}
+
+function setTheme(light: boolean): void {
+  // On both: our styles ask the root, widgets made for JupyterLab ask the body.
+  for (const node of [document.documentElement, document.body]) node.dataset["jpThemeLight"] = String(light);
+  const button = document.getElementById("theme");
+  if (!button) return;
+  button.hidden = false;
+  button.textContent = light ? "Dark" : "Light";
+  button.title = light ? "Use dark colours" : "Use light colours";
+}
+
+function startTheme(): void {
+  const root = document.documentElement;
+  const isLight = (): boolean => root.dataset["jpThemeLight"] !== "false";
+  setTheme(isLight());
+  document.getElementById("theme")?.addEventListener("click", () => {
+    setTheme(!isLight());
+    try {
+      localStorage.setItem(THEME, isLight() ? "light" : "dark");
+    } catch {
+      // Storage may be switched off; the choice then lasts as long as the page.
+    }
+  });
+}
+
+function startMenu(): void {
+  const menu = document.querySelector<HTMLDetailsElement>("details.menu");
+  document.addEventListener("click", (event) => {
+    if (menu?.open && !menu.contains(event.target as Node)) menu.open = false;
+  });
+  menu?.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  });
+}
+
+const NOTICES: Partial<Record<Connection, string>> = {
+  ended: "This page's kernel has ended: it stopped, or was idle for long. What was saved is safe.",
+  "signed-out": "You are signed out.",
+};
+
+function showConnection(state: Connection): void {
+  document.body.dataset["connection"] = state;
+  const status = document.getElementById("connection");
+  if (status) status.textContent = state === "lost" ? "Connection lost, trying again…" : "";
+  const sentence = NOTICES[state];
+  const notice = document.getElementById("notice");
+  if (!sentence || !notice) return;
+  const reload = Object.assign(document.createElement("button"), {
+    className: "button",
+    textContent: state === "ended" ? "Reload" : "Sign in",
+    onclick: () => location.reload(),
+  });
+  notice.replaceChildren(Object.assign(document.createElement("span"), { textContent: sentence }), reload);
+  notice.hidden = false;
+  document.getElementById("main")?.toggleAttribute("inert", true);
+}
+
+function endOnLeave(baseUrl: string, kernel: { id: string; xsrf: string }): void {
+  addEventListener("pagehide", () => {
+    const form = new FormData();
+    form.append("_xsrf", kernel.xsrf);
+    navigator.sendBeacon(`${baseUrl}page/${kernel.id}`, form);
+  });
+  // A page that comes back from the browser's cache has no kernel any more.
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+}
+
+async function showOutputs(manager: Manager): Promise<void> {
+  for (const script of document.querySelectorAll<HTMLScriptElement>("script.output")) {
+    const place = Object.assign(document.createElement("div"), { className: "output" });
+    script.replaceWith(place);
+    await show(JSON.parse(script.textContent || "{}"), manager, place);
+  }
+}
+
+async function start(): Promise<void> {
+  if (!(await kernelKnown())) return;
+  const { baseUrl } = json("jupyter-config-data");
+  const described = json("page-kernel");
+  const kernel = new Kernel(baseUrl, described.id);
+  kernel.onConnection = showConnection;
+  const manager = new Manager(kernel);
+  endOnLeave(baseUrl, described);
+  kernel.connect();
+  await parsed();
+  if (!document.getElementById("complete")) return showConnection("ended");
+  await manager.load();
+  await showOutputs(manager);
+  document.getElementById("skeleton")?.remove();
+  document.getElementById("waiting")?.remove();
+  document.body.dataset["state"] = "ready";
+  performance.mark("workbench:ready");
+}
+
+void parsed().then(() => {
+  startTheme();
+  startMenu();
+});
+if (document.getElementById("jupyter-config-data")) void start();
+else void parsed().then(() => document.body.classList.contains("page") && start());

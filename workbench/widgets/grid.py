@@ -1,0 +1,98 @@
+"""The grid: rows of a `Source` in a table that fetches, sorts, filters and edits in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import traitlets
+
+from workbench.widgets.rpc import Handler, Rpc
+from workbench.widgets.source import Filter, Row, Sort, Source
+
+__all__ = ["Grid"]
+
+# A request names its own block; a hostile or mistaken one must not read the whole table.
+_MOST_ROWS_A_BLOCK = 1_000
+
+
+class Grid(Rpc):
+    """A table of a source's rows, in blocks of `page_size` as they scroll into view.
+
+    `selected` holds the ids of the ticked rows, `active` the id of the row with the focus.
+    `changed` is set to each row that was saved or added here, `removed` to the ids of each removal.
+    """
+
+    bundle = "grid"
+
+    columns = traitlets.List(traitlets.Dict()).tag(sync=True)
+    noun = traitlets.Unicode("row").tag(sync=True)
+    plural = traitlets.Unicode("rows").tag(sync=True)
+    height = traitlets.Unicode("480px").tag(sync=True)
+    page_size = traitlets.Int(100, min=1, max=_MOST_ROWS_A_BLOCK).tag(sync=True)
+    can_add = traitlets.Bool(True).tag(sync=True)
+    can_remove = traitlets.Bool(True).tag(sync=True)
+    preset = traitlets.Dict(help="Values that a new row starts with.").tag(sync=True)
+    selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    active = traitlets.Unicode("").tag(sync=True)
+
+    changed = traitlets.Dict()
+    removed = traitlets.List(traitlets.Unicode())
+
+    def __init__(self, source: Source, **traits: object) -> None:
+        self.source = source
+        super().__init__(columns=[column.as_json() for column in source.columns], **traits)
+
+    def operations(self) -> Mapping[str, Handler]:
+        return {
+            "page": self._page,
+            "lookup": self._lookup,
+            "save": self._save,
+            "add": self._add,
+            "remove": self._remove,
+            "restore": self._restore,
+        }
+
+    def refresh(self) -> None:
+        """Fetch the rows on screen again, keeping place, selection and unsaved edits."""
+        self.tell("refresh")
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        """Show `row` as stored now, if it is on screen."""
+        self.tell("row", row=row)
+
+    async def _page(self, args: Mapping[str, Any]) -> object:
+        page = await self.source.page(
+            max(0, int(args["start"])),
+            min(int(args["count"]), _MOST_ROWS_A_BLOCK),
+            sort=[Sort(str(s["field"]), bool(s["descending"])) for s in args.get("sort", ())],
+            filters=[
+                Filter(str(f["field"]), f["test"], f.get("value")) for f in args.get("filters", ())
+            ],
+            search=args.get("search") or None,
+        )
+        return {"rows": page.rows, "total": page.total, "last": page.last}
+
+    async def _lookup(self, args: Mapping[str, Any]) -> object:
+        found = await self.source.lookup(args["field"], args.get("term", ""), args.get("row"))
+        return [asdict(choice) for choice in found]
+
+    async def _save(self, args: Mapping[str, Any]) -> Row:
+        row = await self.source.save(args["id"], int(args["version"]), dict(args["changes"]))
+        self.changed = row
+        return row
+
+    async def _add(self, args: Mapping[str, Any]) -> Row:
+        row = await self.source.add({**self.preset, **args["values"]})
+        self.changed = row
+        return row
+
+    async def _remove(self, args: Mapping[str, Any]) -> str:
+        ids: Sequence[str] = [str(id) for id in args["ids"]]
+        token = await self.source.remove(ids)
+        self.removed = list(ids)
+        return token
+
+    async def _restore(self, args: Mapping[str, Any]) -> None:
+        await self.source.restore(str(args["token"]))
