@@ -36,6 +36,6 @@ if (existsSync("src/page.ts")) {
     ...common,
     entryPoints: ["src/page.ts"],
     outdir: page,
-    loader: { ".woff2": "dataurl", ".woff": "dataurl", ".ttf": "dataurl", ".svg": "dataurl" },
+    loader: { ".woff2": "dataurl", ".eot": "dataurl", ".woff": "dataurl", ".ttf": "dataurl", ".svg": "dataurl" },
   });
 }
