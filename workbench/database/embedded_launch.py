@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -59,6 +60,7 @@ shared_buffers = '256MB'
 max_wal_size = '4GB'
 jit = off
 client_connection_check_interval = '1s'
+lc_messages = 'C'
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] '
@@ -290,9 +292,9 @@ def wait_until_ready(place: Place, pid: int, said_before: int) -> None:
 
 def _failure(place: Place, what: str, lines: list[str]) -> StoreUnavailable:
     """Return the error for `what`, with the sentence of `lines` that tells the reason."""
-    marks = ("FATAL:", "PANIC:", "error:", "Error:", "ERROR:")
-    reasons = [line for line in lines if any(mark in line for mark in marks)] or lines[-1:]
-    reason = reasons[0].strip().rstrip(".") if reasons else "it did not say why"
+    marked = re.search(r"(?:FATAL|PANIC|ERROR|[Ee]rror): .*", "\n".join(lines))
+    reason = marked.group() if marked else " ".join(lines[-3:]) or "it did not say why"
+    reason = " ".join(reason.split()).rstrip(".")
     free = shutil.disk_usage(place.folder).free
     hint = f" Only {free // 1_000_000} MB of disk are free." if free < _LITTLE_DISK_BYTES else ""
     return StoreUnavailable(f"{what}: {reason}.{hint} Its log is {place.log}.")
