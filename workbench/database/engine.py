@@ -108,7 +108,10 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection to read with: the transaction's, or one in autocommit."""
+        """Give a connection for single statements, each a transaction by itself.
+
+        Inside a transaction of the caller's it is that one's connection.
+        """
         current = self._current.get()
         if current is not None:
             async with current.turn:
@@ -191,22 +194,35 @@ class Database:
         Only serialization failures and deadlocks are repeated, up to 8 times, with pauses
         that grow. Inside a transaction `work` runs once: that one is to be repeated whole.
         """
-        if self.in_transaction:
-            return await work()
-        for attempt in range(_ATTEMPTS):
-            try:
-                async with self.transaction(reason=reason, source=source):
-                    return await work()
-            except Conflict:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(_pause_seconds(attempt))
-        raise AssertionError("the last attempt returns or raises")
+
+        async def whole() -> T:
+            async with self.transaction(reason=reason, source=source):
+                return await work()
+
+        return await (work() if self.in_transaction else _repeated(whole))
+
+    async def repeated(self, work: Callable[[], Awaitable[T]], *, reason: str | None = None) -> T:
+        """Run `work`, a single statement, again if another transaction got in its way.
+
+        A reason needs a transaction to be kept with; without one the statement is its own.
+        """
+        if reason is not None:
+            return await self.atomically(work, reason=reason)
+        return await (work() if self.in_transaction else _repeated(work))
 
     async def driver(self, connection: AsyncConnection) -> asyncpg.Connection:
         """Return asyncpg's own connection, for COPY."""
         raw: Any = await connection.get_raw_connection()
         return raw.driver_connection
+
+
+async def _repeated(work: Callable[[], Awaitable[T]]) -> T:
+    for attempt in range(_ATTEMPTS - 1):
+        try:
+            return await work()
+        except Conflict:
+            await asyncio.sleep(_pause_seconds(attempt))
+    return await work()
 
 
 def _pause_seconds(attempt: int) -> float:

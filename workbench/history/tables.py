@@ -1,0 +1,88 @@
+"""The tables of the history; the database alone writes them, by trigger."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+from workbench.entities.base import Row
+
+__all__ = ["CHANGE", "CHANGESET"]
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's xid8: the number of a transaction."""
+
+    cache_ok = True
+
+    def get_col_spec(self) -> str:
+        return "XID8"
+
+
+CHANGESET = Table(
+    "changeset",
+    Row.metadata,
+    Column("id", Uuid, server_default=text("rules.new_id()"), nullable=False),
+    Column("started_at", DateTime(timezone=True), server_default=text("now()"), nullable=False),
+    Column("txid", TransactionId, server_default=text("pg_current_xact_id()"), nullable=False),
+    Column("userid", Uuid, server_default=text("rules.acting_user()")),
+    Column("login", Text, server_default=text("SESSION_USER"), nullable=False),
+    Column(
+        "reason",
+        Text,
+        server_default=text("nullif(current_setting('workbench.reason', true), '')"),
+    ),
+    Column(
+        "source",
+        Text,
+        server_default=text("nullif(current_setting('workbench.source', true), '')"),
+    ),
+    PrimaryKeyConstraint("id", name="pk_changeset"),
+    UniqueConstraint("started_at", "txid", name="uq_changeset_txid"),
+    schema="history",
+)
+
+CHANGE = Table(
+    "change",
+    Row.metadata,
+    Column("id", BigInteger, Identity(always=True)),
+    Column("changesetid", Uuid, nullable=False),
+    Column(
+        "changed_at",
+        DateTime(timezone=True),
+        server_default=text("clock_timestamp()"),
+        nullable=False,
+    ),
+    Column("entity", Text, nullable=False),
+    Column("recordid", Uuid),
+    Column("key", JSONB),
+    Column("worldid", Uuid),
+    Column("operation", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("old", JSONB),
+    Column("new", JSONB),
+    PrimaryKeyConstraint("id", name="pk_change"),
+    CheckConstraint(
+        "operation IN ('insert', 'update', 'trash', 'restore', 'delete')",
+        name="ck_change_operation",
+    ),
+    schema="history",
+)
+Index("ix_change_worldid", CHANGE.c.worldid, CHANGE.c.id)
+Index("ix_change_recordid", CHANGE.c.worldid, CHANGE.c.recordid, CHANGE.c.id)
+Index("ix_change_changesetid", CHANGE.c.changesetid, postgresql_using="brin")

@@ -1,0 +1,130 @@
+"""Filters: which rows, said with the fields' own names.
+
+`kind="individual"` is equality, a list means any of these, None means empty. A suffix says
+another comparison: `words__ge=100`, `name__contains="queen"`. A readable twin filters by the
+name of what is referred to: `story="Hamlet"`, `location="Elsinore"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+
+from workbench.entities import ENTITIES, Link, Stored
+from workbench.entities.base import Entity, Record
+from workbench.errors import InvalidDraft, UnknownField, shown
+
+_OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "eq": lambda column, value: column == value,
+    "ne": lambda column, value: column.is_distinct_from(value),
+    "lt": lambda column, value: column < value,
+    "le": lambda column, value: column <= value,
+    "gt": lambda column, value: column > value,
+    "ge": lambda column, value: column >= value,
+    "contains": lambda column, value: column.icontains(value, autoescape=True),
+    "starts": lambda column, value: column.istartswith(value, autoescape=True),
+    "has": lambda column, value: column.any(value),
+    "empty": lambda column, value: column.is_(None) if value else column.is_not(None),
+}
+_TEXT_ONLY = frozenset({"contains", "starts"})
+
+
+def conditions(stored: Stored[Any, Any], filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """Return the SQL conditions that `filters` say.
+
+    Raises
+    ------
+    UnknownField
+        Names the field and the nearest one there is.
+    InvalidDraft
+        A value is not of the field's kind.
+    """
+    return [_condition(stored, said, value) for said, value in filters.items()]
+
+
+def _condition(stored: Stored[Any, Any], said: str, value: Any) -> ColumnElement[bool]:
+    name, _, operator = said.partition("__")
+    operator = operator or "eq"
+    twin = f"{name}id"
+    if name not in stored.table.columns and twin in stored.references:
+        return _by_name(stored, twin, operator, value)
+    if name not in stored.table.columns:
+        twins = [column.removesuffix("id") for column in stored.references]
+        raise UnknownField(stored.name, name, [*stored.table.columns.keys(), *twins])
+    column = stored.table.columns[name]
+    if operator not in _OPERATORS:
+        raise UnknownField(f"filter on {name}", operator, _OPERATORS)
+    if operator in _TEXT_ONLY and column.type.python_type is not str:
+        raise InvalidDraft({name: f"Only text can be searched with __{operator}."})
+    if operator == "eq":
+        if value is None:
+            return column.is_(None)
+        if isinstance(value, list | tuple | set | frozenset):
+            return column.in_([_checked(stored, name, v) for v in value]) if value else false()
+    if operator not in ("empty", "has"):
+        value = _checked(stored, name, value)
+    return _OPERATORS[operator](column, value)
+
+
+def _checked(stored: Stored[Any, Any], name: str, value: Any) -> Any:
+    """Return `value` as the column takes it; a record stands for its id."""
+    if isinstance(value, Record):
+        return value.id if hasattr(value, "id") else value
+    kind = stored.kinds.get(name)
+    if kind is None or kind.word in ("text", "choice"):
+        if kind is not None and not isinstance(value, str):
+            raise InvalidDraft({name: f"This is filtered by text, not {shown(value)}."})
+        return value
+    cleaned = kind.clean(value)
+    if message := kind.problem(cleaned):
+        raise InvalidDraft({name: f"{message} (Filtered by {shown(value)}.)"})
+    return cleaned
+
+
+def _by_name(
+    stored: Stored[Any, Any], column: str, operator: str, value: Any
+) -> ColumnElement[bool]:
+    """Return the condition that what `column` refers to has a name (or is a given record)."""
+    if isinstance(value, Record):
+        return _condition(stored, column, value)
+    if value is None:
+        return stored.table.columns[column].is_(None)
+    target = ENTITIES[stored.references[column]]
+    named = select(target.table.c.id).where(
+        target.table.c.deleted_at.is_(None),
+        _condition(target, f"{target.label}__{operator}", value),
+    )
+    return stored.table.columns[column].in_(named)
+
+
+def live(stored: Stored[Any, Any]) -> list[ColumnElement[bool]]:
+    """Return the conditions that leave out what is in the trash.
+
+    A link goes with its home: the cast of a trashed scene is out, an appearance of a trashed
+    persona in a live scene stays.
+    """
+    if not isinstance(stored, Link):
+        return [stored.table.c.deleted_at.is_(None)]
+    home = ENTITIES[stored.references[stored.home]].table
+    column = stored.table.columns[stored.home]
+    return [~select(home.c.id).where(home.c.id == column, home.c.deleted_at.is_not(None)).exists()]
+
+
+def matching(entity: Entity[Any, Any], search: str) -> ColumnElement[bool]:
+    """Return the condition that every word of `search` is part of a name of the record."""
+    names = [entity.table.c[n] for n in ("name", "display_name") if n in entity.table.c]
+    if not names:
+        names = [entity.table.c[n] for n in ("email", "first_name", "last_name", "display_name")]
+    return and_(
+        *(
+            or_(*(column.icontains(word, autoescape=True) for column in names))
+            for word in search.split()
+        )
+    )
+
+
+def counted(statement: Select[Any]) -> Select[int]:
+    """Return the statement that counts the rows of `statement`."""
+    return select(func.count()).select_from(statement.order_by(None).subquery())

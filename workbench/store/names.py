@@ -1,0 +1,109 @@
+"""Names: finding records by nearly the same name, and turning readable twins into ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from workbench.database.engine import Database
+from workbench.database.translate import translated
+from workbench.entities import ENTITIES, Stored
+from workbench.entities.base import Entity, EntityRecord
+from workbench.errors import Ambiguous, MissingReference, shown
+from workbench.store.filters import conditions
+
+
+@dataclass(frozen=True)
+class NearName:
+    """A record whose name is like another; `likeness` is 0 to 1, by shared trigrams."""
+
+    id: UUID
+    name: str
+    likeness: float
+
+
+async def near_names(
+    database: Database,
+    entity: Entity[Any, Any],
+    name: str,
+    *,
+    world: UUID | None = None,
+    limit: int = 5,
+) -> list[NearName]:
+    """Return the live records whose names are most like `name`, the likest first.
+
+    By pg_trgm, whose threshold (0.3) `%` obeys; within one world it uses the trigram index.
+    """
+    if "\x00" in name:
+        return []
+    table = entity.table
+    column = table.c[entity.label]
+    likeness = func.similarity(column, name)
+    statement = (
+        select(table.c.id, column, likeness)
+        .where(table.c.deleted_at.is_(None), column.op("%")(name))
+        .order_by(likeness.desc(), column)
+        .limit(limit)
+    )
+    if world is not None and entity.in_world:
+        statement = statement.where(table.c.worldid == world)
+    async with database.reading() as connection:
+        with translated(entity.name):
+            return [NearName(*row) for row in await connection.execute(statement)]
+
+
+async def resolve(
+    database: Database, stored: Stored[Any, Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return `values` with readable twins turned into ids.
+
+    A twin holds a record, an id, or a name; a name is looked up in the world that is given
+    along with it, if one is.
+
+    Raises
+    ------
+    MissingReference, Ambiguous
+        Nothing or several things have the name.
+    """
+    resolved = {
+        name: value for name, value in values.items() if f"{name}id" not in stored.references
+    }
+    twins = {name: value for name, value in values.items() if name not in resolved}
+    # The world first: it narrows the others.
+    for name in sorted(twins, key=lambda twin: twin != "world"):
+        column, value = f"{name}id", twins[name]
+        if isinstance(value, EntityRecord):
+            value = value.id
+        if isinstance(value, str):
+            target = ENTITIES[stored.references[column]]
+            value = await _by_name(database, target, value, resolved.get("worldid"))
+        resolved[column] = value
+    return resolved
+
+
+async def _by_name(
+    database: Database, target: Entity[Any, Any], name: str, world: UUID | None
+) -> UUID:
+    filters: dict[str, Any] = {target.label: name}
+    if world is not None and target.in_world:
+        filters["worldid"] = world
+    table = target.table
+    statement = select(table.c.id).where(*conditions(target, filters), table.c.deleted_at.is_(None))
+    async with database.reading() as connection:
+        with translated(target.name):
+            found = (await connection.scalars(statement.limit(2))).all()
+    if not found:
+        near = await near_names(database, target, name, world=world, limit=1)
+        hint = f"Did you mean {near[0].name!r}?" if near else "Add it first."
+        raise MissingReference(
+            f"There is no {target.name} {shown(name)} there. {hint}",
+            entity=target.name,
+            field=target.label,
+        )
+    if len(found) > 1:
+        raise Ambiguous(target.name, name, "Give its id instead.")
+    return UUID(str(found[0]))

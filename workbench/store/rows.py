@@ -1,0 +1,139 @@
+"""Reading the rows of one table as records: what entities and links have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, cast
+
+from sqlalchemy import ColumnElement, Row, Select, select
+
+from workbench.database.engine import Database
+from workbench.database.translate import translated
+from workbench.entities import Stored
+from workbench.entities.base import DraftT, Entity, RecordT
+from workbench.errors import InvalidDraft
+from workbench.store.filters import conditions, counted, live, matching
+from workbench.store.keyset import after as after_cursor
+from workbench.store.keyset import cursor, steps
+
+PAGE_ROWS = 50
+PAGE_MAXIMUM_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Page(Sequence[RecordT]):
+    """Some records in order, and where the rest begins.
+
+    Attributes
+    ----------
+    next
+        The cursor for `find(after=…)`; None on the last page.
+    total
+        How many there are over all pages, if it was asked for.
+    """
+
+    records: tuple[RecordT, ...]
+    next: str | None
+    total: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.records[index]
+
+    def __iter__(self) -> Iterator[RecordT]:
+        return iter(self.records)
+
+
+class Rows(Generic[DraftT, RecordT]):
+    """The rows of one table."""
+
+    def __init__(self, database: Database, stored: Stored[DraftT, RecordT]) -> None:
+        self.database = database
+        self.stored = stored
+        self._columns = stored.shown
+        self._select = select(*self._columns)
+
+    async def find(
+        self,
+        *,
+        search: str | None = None,
+        order: Sequence[str] = (),
+        limit: int = PAGE_ROWS,
+        after: str | None = None,
+        total: bool = False,
+        trashed: bool = False,
+        **filters: Any,
+    ) -> Page[RecordT]:
+        """Return the records that fit, a page of them; it may be empty.
+
+        Parameters
+        ----------
+        search
+            Words that are each part of the name or the display name, in any case.
+        order
+            Fields, `"-words"` for the greatest first; without it in order of making.
+        limit
+            Rows of a page, 1 to 10,000.
+        after
+            `next` of the page before, with the same order.
+        total
+            Whether to count all that fit; a second statement that looks at every one.
+        trashed
+            Whether to find what is in the trash instead.
+        filters
+            `kind="individual"`, `world="The Tragedies"`, `words__ge=100`; see
+            `workbench.store.filters`.
+
+        Raises
+        ------
+        UnknownField
+            A filter or the order names a field that does not exist.
+        InvalidDraft
+            A filter's value, `limit` or `after` cannot be used.
+        """
+        if not 1 <= limit <= PAGE_MAXIMUM_ROWS:
+            raise InvalidDraft({"limit": f"This must be 1 to {PAGE_MAXIMUM_ROWS}."})
+        fitting = self._fitting(filters, search, trashed=trashed)
+        by = steps(self.stored, [order] if isinstance(order, str) else order)
+        page = fitting.order_by(*(step.clause for step in by)).limit(limit + 1)
+        if after is not None:
+            page = page.where(after_cursor(by, after))
+        async with self.database.reading() as connection:
+            with translated(self.stored.name):
+                rows = (await connection.execute(page)).all()
+                count = await connection.scalar(counted(fitting)) if total else None
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(
+            tuple(self._record(row) for row in rows),
+            cursor(by, rows[-1]._mapping) if more else None,
+            count,
+        )
+
+    async def count(
+        self, *, search: str | None = None, trashed: bool = False, **filters: Any
+    ) -> int:
+        """Return how many records fit; the parameters are those of `find`."""
+        statement = counted(self._fitting(filters, search, trashed=trashed))
+        async with self.database.reading() as connection:
+            with translated(self.stored.name):
+                return int(await connection.scalar(statement) or 0)
+
+    def _fitting(
+        self, filters: Mapping[str, Any], search: str | None, *, trashed: bool
+    ) -> Select[Any]:
+        where: list[ColumnElement[bool]] = conditions(self.stored, filters)
+        alive = live(self.stored)
+        where += [~condition for condition in alive] if trashed else alive
+        if search and search.strip():
+            if not isinstance(self.stored, Entity):
+                raise InvalidDraft({"search": "Links have no names; filter by a twin instead."})
+            where.append(matching(self.stored, search))
+        return self._select.where(*where)
+
+    def _record(self, row: Row[Any]) -> RecordT:
+        # What comes from the database obeys its rules already.
+        return cast(RecordT, self.stored.record.model_construct(**row._mapping))
