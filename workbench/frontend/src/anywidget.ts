@@ -62,11 +62,13 @@ const experimental = {
 };
 
 export class AnyModel extends DOMWidgetModel {
-  private readonly ended = new AbortController();
-  ready!: Promise<Definition>;
+  // Declared only: the base class calls `initialize` before a field could get its value.
+  declare private ended: AbortController;
+  declare ready: Promise<Definition>;
 
   override initialize(attributes: any, options: any): void {
     super.initialize(attributes, options);
+    this.ended = new AbortController();
     this.ready = this.begin();
     // A view reports the failure; without one it must not be an unhandled rejection.
     this.ready.catch(() => {});

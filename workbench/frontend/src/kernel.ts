@@ -29,7 +29,7 @@ function bytesOf(buffer: ArrayBuffer | ArrayBufferView): Uint8Array {
 }
 
 export function encode(channel: string, parts: unknown[], buffers: Buffers): Uint8Array<ArrayBuffer> {
-  const bytes = [encoder.encode(channel), ...parts.map((part) => encoder.encode(JSON.stringify(part)))];
+  const bytes: Uint8Array[] = [encoder.encode(channel), ...parts.map((part) => encoder.encode(JSON.stringify(part)))];
   bytes.push(...buffers.map(bytesOf));
   const offsets = [8 * (bytes.length + 2)];
   for (const part of bytes) offsets.push(offsets[offsets.length - 1]! + part.length);
@@ -49,7 +49,8 @@ export function decode(frame: ArrayBuffer): Message {
     JSON.parse(decoder.decode(new Uint8Array(frame, offset(i), offset(i + 1) - offset(i))));
   const buffers: DataView[] = [];
   for (let i = 5; i < count - 1; i++) {
-    buffers.push(new DataView(frame, offset(i), offset(i + 1) - offset(i)));
+    // A copy, as JupyterLab makes: widgets read a view's whole `.buffer`.
+    buffers.push(new DataView(frame.slice(offset(i), offset(i + 1))));
   }
   return { header: json(1), parent_header: json(2), metadata: json(3), content: json(4), buffers };
 }
@@ -152,7 +153,7 @@ export class Kernel {
     } else if (type === "comm_msg" || type === "comm_close") {
       // One after the other: a later change must not overtake an earlier one.
       this.chain = this.chain
-        .then(() => this.comms.get(message.content.comm_id)?.deliver(message))
+        .then(async () => void (await this.comms.get(message.content.comm_id)?.deliver(message)))
         .catch(console.error);
     } else if (["stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"].includes(type)) {
       this.chain = this.chain.then(() => this.onOutput(message)).catch(console.error);

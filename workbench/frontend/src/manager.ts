@@ -2,6 +2,7 @@
 import * as base from "@jupyter-widgets/base";
 import { ManagerBase } from "@jupyter-widgets/base-manager";
 import * as controls from "@jupyter-widgets/controls";
+import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import * as anywidget from "./anywidget";
 import { Comm, type Kernel, type Message } from "./kernel";
@@ -33,6 +34,7 @@ export class Manager extends ManagerBase {
     // Lumino wants to attach to something that is in the document.
     if (into.isConnected) Widget.attach(view.luminoWidget, into);
     else into.append(view.luminoWidget.node);
+    addEventListener("resize", () => MessageLoop.postMessage(view.luminoWidget, Widget.ResizeMessage.UnknownSize));
   }
 
   override async loadClass(className: string, moduleName: string): Promise<any> {

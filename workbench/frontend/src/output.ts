@@ -1,5 +1,5 @@
 // Outputs of cells, and ipywidgets' Output widget.
-import { DOMWidgetModel, DOMWidgetView, JupyterLuminoPanelWidget } from "@jupyter-widgets/base";
+import { DOMWidgetModel, DOMWidgetView } from "@jupyter-widgets/base";
 import type { Message } from "./kernel";
 import type { Manager } from "./manager";
 
@@ -122,15 +122,6 @@ export class OutputModel extends DOMWidgetModel {
 export class OutputView extends DOMWidgetView {
   private turn = 0;
 
-  override _createElement(tagName: string): HTMLElement {
-    this.luminoWidget = new JupyterLuminoPanelWidget({ view: this } as any) as any;
-    return this.luminoWidget.node;
-  }
-
-  override _setElement(el: HTMLElement): void {
-    this.el = el;
-  }
-
   override render(): void {
     super.render();
     this.el.classList.add("jupyter-widgets-output-area");
@@ -140,11 +131,12 @@ export class OutputView extends DOMWidgetView {
 
   private async draw(): Promise<void> {
     const turn = ++this.turn;
+    // In the document first: widgets want to know their size.
     const fresh = document.createElement("div");
+    this.el.replaceChildren(fresh);
     for (const output of this.model.get("outputs") as Output[]) {
       if (turn !== this.turn) return;
       await show(output, this.model.widget_manager as unknown as Manager, fresh);
     }
-    if (turn === this.turn) this.el.replaceChildren(fresh);
   }
 }

@@ -128,5 +128,5 @@ void parsed().then(() => {
   startTheme();
   startMenu();
 });
+// Only the dashboard says so, before this script; the sign-in page has no kernel to wait for.
 if (document.getElementById("jupyter-config-data")) void start();
-else void parsed().then(() => document.body.classList.contains("page") && start());

@@ -1,0 +1,232 @@
+"""The dashboard's server: Voilà's application, configured in code and closed by default.
+
+Only what `init_handlers` lists is served. No configuration file is read: what Jupyter is told
+in a home folder must not open, change or break the dashboard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+import tornado.web
+from jupyter_server.utils import url_path_join
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
+from tornado.netutil import bind_sockets
+from traitlets import Dict, Instance, Unicode
+from traitlets.config import Config
+from voila._version import __version__ as voila_version
+from voila.app import Voila
+from voila.configuration import VoilaConfiguration
+
+from workbench.errors import BadSettings
+from workbench.server.assets import AssetHandler, Assets
+from workbench.server.dashboard import DashboardHandler, PageKernelHandler
+from workbench.server.identity import LinkIdentity, without_token
+from workbench.server.kernels import PageKernels, ThisPython, inherited_environment
+from workbench.server.pages import (
+    NotFoundHandler,
+    SignInHandler,
+    SignOutHandler,
+    template_environment,
+)
+from workbench.server.sockets import (
+    MAX_MESSAGE_BYTES,
+    OwnKernelsOnly,
+    PageSocket,
+    WidgetMessages,
+)
+
+HOST = "127.0.0.1"
+IDLE_SECONDS = 15 * 60  # a kernel that no page is connected to ends after this long
+_STOP_SECONDS = 3.0
+_LONGEST_SOCKET_FOLDER = 40  # a Unix socket's path ends at 107 bytes, a kernel's own part is 60
+_KERNEL_ID = r"(?P<kernel_id>[0-9a-f-]{36})"
+_HERE = Path(__file__).parent
+
+_SETTINGS = Config(
+    {
+        "VoilaConfiguration": {
+            "allow_template_override": "NO",
+            "allow_theme_override": "NO",
+            "multi_kernel_manager_class": PageKernels,
+            "kernel_spec_manager_class": ThisPython,
+        },
+        "PageKernels": {"cull_idle_timeout": IDLE_SECONDS, "cull_interval": 60},
+        # A kernel that died took the page's widgets with it: the page says so, none is restarted.
+        "AsyncIOLoopKernelRestarter": {"restart_limit": 0, "time_to_dead": 1.0},
+        # Unix sockets: over TCP any local user may listen to what a kernel publishes.
+        "KernelManager": {"transport": "ipc"} if sys.platform != "win32" else {},
+    }
+)
+
+
+class WorkbenchVoila(Voila):
+    """Serves one notebook at `/` to people who are signed in."""
+
+    home = Instance(Path, help="The folder of our own state.")
+    kernel_environment = Dict(help="Variables for every kernel.")
+    title = Unicode("Workbench", help="The page's title until the notebook sets one.")
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Configure from code; Voilà's own way reads arguments and configuration files."""
+        self._init_asyncio_patch()
+        self.update_config(_SETTINGS)
+        self.voila_configuration = VoilaConfiguration(parent=self)
+        self.template_paths, self.static_paths = [str(_HERE / "template")], []
+        self.templates = template_environment(str(_HERE / "template"))
+        self.page_assets = Assets(_HERE / "static")
+        self.widget_assets = Assets(_HERE.parent / "widgets" / "static")
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def site_url(self) -> str:
+        """The address of the dashboard."""
+        return f"http://{HOST}:{self.port}{self.base_url}"
+
+    @property
+    def page_static_url(self) -> str:
+        """The address of the page's own files."""
+        return f"{self.base_url}static/p-{self.page_assets.version}"
+
+    @property
+    def page_config(self) -> dict[str, str]:
+        """What scripts in the page may know, in the place where JupyterLab keeps it."""
+        widgets = f"{self.base_url}static/w-{self.widget_assets.version}"
+        return {"baseUrl": self.base_url, "workbenchStaticUrl": widgets}
+
+    def kernel_environment_of(self, request: HTTPServerRequest) -> dict[str, str]:
+        """Return a kernel's environment: the allow-list, ours, and the page's address."""
+        page = {
+            "SERVER_SOFTWARE": f"voila/{voila_version}",
+            "SCRIPT_NAME": request.path,
+            "QUERY_STRING": without_token(request.query),
+        }
+        return inherited_environment({**self.kernel_environment, **page}, self.home)
+
+    def init_settings(self) -> dict[str, Any]:
+        """Return the settings of the Tornado application."""
+        self.identity_provider_class = LinkIdentity
+        self.authorizer_class = OwnKernelsOnly
+        self.kernel_websocket_connection_class = WidgetMessages
+        settings: dict[str, Any] = super().init_settings()
+        self.identity_provider.on_session_end = lambda session: self.in_background(
+            self.kernel_manager.end_session(session)
+        )
+        settings.update(
+            workbench=self,
+            allow_remote_access=False,  # answers to no other host name: DNS rebinding
+            local_hostnames=["localhost"],
+            login_url=f"{self.base_url}sign-in",
+            default_handler_class=NotFoundHandler,
+            log_function=self.log_request,
+            websocket_max_message_size=MAX_MESSAGE_BYTES,
+            ws_ping_timeout=30_000,  # ms; Tornado warns about jupyter_server's own default
+            xsrf_cookie_name=f"workbench-xsrf-{self.port}",
+            xsrf_cookie_kwargs={"httponly": True, "samesite": "Strict"},
+        )
+        return settings
+
+    def init_handlers(self) -> list[Any]:
+        """Return everything that is served."""
+
+        def at(path: str) -> str:
+            return str(url_path_join(self.base_url, path))
+
+        static = [(f"p-{self.page_assets.version}", self.page_assets)]
+        static.append((f"w-{self.widget_assets.version}", self.widget_assets))
+        return [
+            (at("/"), DashboardHandler),
+            (at("/sign-in"), SignInHandler),
+            (at("/sign-out"), SignOutHandler),
+            (at(f"/page/{_KERNEL_ID}"), PageKernelHandler),
+            (at(f"/api/kernels/{_KERNEL_ID}/channels"), PageSocket),
+            *((at(f"/static/{name}/(.*)"), AssetHandler, {"assets": a}) for name, a in static),
+        ]
+
+    def log_request(self, handler: tornado.web.RequestHandler) -> None:
+        """Log a request by its path alone: a query may hold a token."""
+        request = handler.request
+        self.log.debug("%s %s %s", handler.get_status(), request.method, request.path)
+
+    def in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something that nobody waits for, and log its failure."""
+
+        def done(task: asyncio.Task[Any]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.log.error("In the background: %r", error)
+
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(done)
+
+    def listen(self) -> None:
+        """Serve on the chosen port, or on a free one for port 0, and return at once.
+
+        Raises
+        ------
+        BadSettings
+            The port is in use or may not be used.
+        """
+        try:
+            sockets = bind_sockets(self.port, HOST)
+        except OSError as failure:
+            raise BadSettings(
+                f"Port {self.port} cannot be used: {os.strerror(failure.errno or 0).lower()}. "
+                "Choose another with --port, or --port 0 for any free one."
+            ) from None
+        self.port = sockets[0].getsockname()[1]
+        self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=_socket_folder())
+        application = tornado.web.Application(**self.init_settings())
+        application.add_handlers(".*$", self.init_handlers())
+        self._server = HTTPServer(application)
+        self._server.add_sockets(sockets)
+
+    async def close(self) -> None:
+        """Stop serving and end all kernels, by force those that take too long."""
+        self._server.stop()
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.kernel_manager.shutdown_all()
+        except TimeoutError:
+            await self.kernel_manager.shutdown_all(now=True)
+        for task in self._tasks:
+            task.cancel()
+        shutil.rmtree(self.connection_dir, ignore_errors=True)
+
+
+def _socket_folder() -> str:
+    """Return the folder for kernels' sockets: the usual one, unless its path is too long."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= _LONGEST_SOCKET_FOLDER else "/tmp"
+
+
+def application(
+    *,
+    home: Path,
+    notebook: Path,
+    port: int,
+    kernel_environment: Mapping[str, str],
+    log_level: int = logging.WARNING,
+) -> WorkbenchVoila:
+    """Return a configured application that does not listen yet."""
+    app = WorkbenchVoila(
+        home=home,
+        port=port,
+        root_dir=str(home),
+        notebook_path=str(notebook),
+        kernel_environment=dict(kernel_environment),
+        open_browser=False,
+        log_level=log_level,
+    )
+    app.initialize()
+    return app

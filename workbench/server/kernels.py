@@ -1,0 +1,134 @@
+"""Kernels of pages: which Python runs them, what they inherit, whose they are, how many."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.websocket import WebSocketHandler
+from traitlets import Integer
+
+SESSION_ENDED_CODE = 4401  # our own WebSocket close code; the page says "signed out"
+
+_INHERITED = {
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
+    *("VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+}
+
+
+class TooManyPages(Exception):
+    """No further page may be opened; the message says so to the person."""
+
+
+class ThisPython(KernelSpecManager):
+    """Kernel specifications in which `python3` is the Python that runs this server.
+
+    A `python3` in the user's data folder would otherwise come first, whatever Python it names.
+    """
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Return the specification of a kernel by name."""
+        if kernel_name != NATIVE_KERNEL_NAME:
+            return super().get_kernel_spec(kernel_name)
+        return KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            display_name="Python 3 (Workbench)",
+            language="python",
+            metadata={"debugger": True},
+        )
+
+
+def inherited_environment(
+    given: Mapping[str, str], home: Path, source: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the environment of a kernel: an allow-list of the server's own, and what is given.
+
+    The server's environment may hold what no notebook should see, such as the owner's database
+    URL. IPython's own folder is ours too: start-up files of the user would run in every page.
+    """
+    ours = os.environ if source is None else source
+    kept = {
+        name: value
+        for name, value in ours.items()
+        if name in _INHERITED or name.startswith("LC_")
+    }
+    return {**kept, "IPYTHONDIR": str(home / "ipython"), **given}
+
+
+class PageKernels(AsyncMappingKernelManager):
+    """One kernel for each open page; it belongs to the session that opened the page."""
+
+    max_kernels = Integer(40, config=True, help="Open pages, all sessions together.")
+    max_kernels_per_session = Integer(12, config=True, help="Open pages of one session.")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._owners: dict[str, str] = {}
+        self._sockets: dict[str, set[WebSocketHandler]] = {}
+
+    def reserve(self, session: str) -> str:
+        """Take one of the places for kernels and return the id its kernel will have."""
+        owners = list(self._owners.values())
+        if owners.count(session) >= self.max_kernels_per_session:
+            raise TooManyPages(
+                f"You have {owners.count(session)} pages open, which is as many as there may be. "
+                "Close one and reload this one."
+            )
+        if len(owners) >= self.max_kernels:
+            raise TooManyPages("The server has no room for another page. Try again in a while.")
+        kernel_id = str(uuid.uuid4())
+        self._owners[kernel_id] = session
+        return kernel_id
+
+    async def start_reserved(self, kernel_id: str, environment: Mapping[str, str]) -> None:
+        """Start the kernel of a reserved place; a failure gives the place back."""
+        try:
+            await self.start_kernel(
+                kernel_id=kernel_id,
+                kernel_name=NATIVE_KERNEL_NAME,
+                path="",
+                env=dict(environment),
+            )
+        except BaseException:
+            self._owners.pop(kernel_id, None)
+            raise
+
+    def owns(self, session: str, kernel_id: str) -> bool:
+        """Tell whether a kernel is there and belongs to a session."""
+        return kernel_id in self and self._owners.get(kernel_id) == session
+
+    def remove_kernel(self, kernel_id: str) -> Any:
+        """Forget a kernel that ended, however it ended."""
+        self._owners.pop(kernel_id, None)
+        return super().remove_kernel(kernel_id)
+
+    def socket_opened(self, kernel_id: str, socket: WebSocketHandler) -> None:
+        """Remember an open socket, to close it when its session ends."""
+        self._sockets.setdefault(kernel_id, set()).add(socket)
+
+    def socket_closed(self, kernel_id: str, socket: WebSocketHandler) -> None:
+        """Forget a socket."""
+        sockets = self._sockets.get(kernel_id, set())
+        sockets.discard(socket)
+        if not sockets:
+            self._sockets.pop(kernel_id, None)
+
+    async def end(self, kernel_id: str) -> None:
+        """End a kernel, at once: a page's kernel holds nothing that wants saving."""
+        if kernel_id in self:
+            await self.shutdown_kernel(kernel_id, now=True)
+
+    async def end_session(self, session: str) -> None:
+        """End all kernels of a session and close their sockets."""
+        mine = [kernel_id for kernel_id, owner in self._owners.items() if owner == session]
+        for kernel_id in mine:
+            for socket in list(self._sockets.get(kernel_id, ())):
+                socket.close(SESSION_ENDED_CODE, "session ended")
+        await asyncio.gather(*(self.end(kernel_id) for kernel_id in mine))

@@ -1,0 +1,101 @@
+"""Run the servers until they are told to stop: the work of `workbench up` and `workbench lab`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.server.app import WorkbenchVoila
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NOTEBOOK = "dashboard.ipynb"
+
+
+def dashboard_notebook() -> Path:
+    """Return the dashboard's notebook: packaged beside this file, or in a source checkout."""
+    here = Path(__file__).resolve()
+    for path in (here.with_name(_NOTEBOOK), here.parents[2] / "notebooks" / _NOTEBOOK):
+        if path.is_file():
+            return path
+    raise WorkbenchError(
+        f"The dashboard's notebook {_NOTEBOOK} is missing. Install workbench again."
+    )
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[asyncio.Event]:
+    """Yield an event that Ctrl-C or a request to terminate sets."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def serve(
+    *,
+    home: Path,
+    notebook: Path,
+    port: int,
+    kernel_environment: Mapping[str, str],
+    on_ready: Callable[[str], None],
+    on_new_link: Callable[[str], None] = lambda link: None,
+    log_level: int = logging.WARNING,
+) -> int:
+    """Serve the dashboard until Ctrl-C or SIGTERM, and return the exit status.
+
+    Parameters
+    ----------
+    home
+        The folder of our own state; sessions are kept in it.
+    port
+        0 takes any free one.
+    kernel_environment
+        What every kernel gets besides an allow-list of this process's own variables.
+    on_ready
+        Called once with the link that signs in, when the server answers.
+    on_new_link
+        Called with a fresh link whenever one was used.
+
+    Raises
+    ------
+    BadSettings
+        The port is in use.
+    """
+    # Voilà and what it imports take most of a second: only the command that serves pays.
+    from workbench.server.app import application
+
+    app = application(
+        home=home,
+        notebook=notebook,
+        port=port,
+        kernel_environment=kernel_environment,
+        log_level=log_level,
+    )
+    return asyncio.run(_serve(app, on_ready, on_new_link))
+
+
+async def _serve(
+    app: WorkbenchVoila, on_ready: Callable[[str], None], on_new_link: Callable[[str], None]
+) -> int:
+    with stop_signals() as stop:
+        app.listen()
+        try:
+            app.identity_provider.on_new_link = on_new_link
+            on_ready(app.identity_provider.new_link())
+            await stop.wait()
+        finally:
+            await app.close()
+    return 0

@@ -1,0 +1,120 @@
+"""The way from the browser to a page's kernel: who may use it, and for which messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jupyter_server.auth.authorizer import Authorizer
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from workbench.server.kernels import SESSION_ENDED_CODE
+
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # a picture to upload goes in one message
+POLICY_VIOLATION_CODE = 1008
+
+_ALLOWED = {"comm_open", "comm_msg", "comm_close", "comm_info_request", "kernel_info_request"}
+# Opening `jupyter.widget` would let the browser make any registered widget class in the kernel.
+_COMM_TARGET = "jupyter.widget.control"
+
+
+class BadFrame(Exception):
+    """A message that is not laid out as the v1 protocol says."""
+
+
+def refusal(frame: object) -> str | None:
+    """Return why a message may not go to the kernel, or None if it may.
+
+    A frame is a count, that many little-endian 64-bit offsets, and the parts they separate:
+    channel, header, parent header, metadata, content, buffers.
+
+    Raises
+    ------
+    BadFrame
+        The message is no frame of the v1 protocol.
+    """
+    if not isinstance(frame, bytes):
+        raise BadFrame
+    count = int.from_bytes(frame[:8], "little")
+    if count < 6 or 8 * (count + 1) > len(frame):
+        raise BadFrame
+    offsets = [int.from_bytes(frame[8 * i : 8 * i + 8], "little") for i in range(1, 7)]
+    try:
+        channel = frame[offsets[0] : offsets[1]].decode()
+        kind = json.loads(frame[offsets[1] : offsets[2]])["msg_type"]
+        content = json.loads(frame[offsets[4] : offsets[5]])
+        target = content.get("target_name") if kind == "comm_open" else _COMM_TARGET
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BadFrame from None
+    if channel != "shell":
+        return f"channel {channel!r}"
+    if kind not in _ALLOWED:
+        return f"message {kind!r}"
+    if target != _COMM_TARGET:
+        return f"comm target {target!r}"
+    return None
+
+
+class OwnKernelsOnly(Authorizer):
+    """A session may use the kernels it started. Nothing else that asks for leave is served."""
+
+    def is_authorized(
+        self, handler: Any, user: Any, action: str, resource: str
+    ) -> bool:
+        """Tell whether a request may do `action` to `resource`."""
+        kernel_id = handler.path_kwargs.get("kernel_id", "")
+        return resource == "kernels" and handler.kernel_manager.owns(user.session, kernel_id)
+
+
+class WidgetMessages(ZMQChannelsWebsocketConnection):
+    """A connection that carries the messages widgets need and no code to run."""
+
+    def handle_incoming_message(self, incoming_msg: Any) -> None:
+        """Pass one message on to the kernel, or refuse it."""
+        handler = self.websocket_handler
+        try:
+            reason = refusal(incoming_msg)
+        except BadFrame:
+            handler.close(POLICY_VIOLATION_CODE, "not a v1 message")
+            return
+        if not handler.identity_provider.is_live(handler.current_user):
+            handler.close(SESSION_ENDED_CODE, "session ended")
+            return
+        if reason is not None:
+            self.log.warning("Refused a %s from the browser.", reason)
+            return
+        super().handle_incoming_message(incoming_msg)
+
+
+class PageSocket(VoilaKernelWebsocketHandler):
+    """The socket of a page: v1 protocol only, from our own pages only."""
+
+    async def pre_get(self) -> None:
+        """Refuse what stock handlers let through, then connect."""
+        if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
+            raise HTTPError(400, "This socket speaks the v1 kernel protocol only.")
+        if self.request.headers.get("Origin") is None:
+            raise HTTPError(403, "This socket is for pages of this server.")
+        await super().pre_get()
+
+    async def open(self, kernel_id: str) -> None:
+        """Remember the socket by its kernel."""
+        self.kernel_manager.socket_opened(kernel_id, self)
+        await super().open(kernel_id)
+
+    def on_close(self) -> None:
+        """Forget the socket."""
+        self.kernel_manager.socket_closed(self.kernel_id, self)
+        super().on_close()
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """Compress lightly: tables of text shrink to a quarter at little cost."""
+        return {"compression_level": 1}
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer a refused handshake without a page: no person reads it."""
+        WebSocketHandler.write_error(self, status_code, **kwargs)
