@@ -1,0 +1,1 @@
+"""How the demo's pictures are drawn: a canvas, coast lines, maps, portraits and places."""
