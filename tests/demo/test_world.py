@@ -41,7 +41,7 @@ FILLABLE = {
     "personas": COMMON | {"world", "kind", "aliases", "image"},
     "locations": COMMON | {"world", "kind", "parent", "x", "y", "image"},
     "things": COMMON | {"world", "kind", "persona", "location", "image"},
-    "images": (COMMON - {"display_name"}) | {"world", "kind", "source_url", "file"},
+    "images": COMMON | {"world", "kind", "source_url", "file"},
     "scene_personas": {"world", "story", "act", "scene", "persona", "role", "speeches", "words"},
     "scene_things": {"world", "story", "act", "scene", "thing", "mentions", "note"},
     "persona_relations": {"world", "persona", "other", "kind", "mutual", "description"},
@@ -93,7 +93,7 @@ def test_every_column_that_a_person_may_fill_is_used(
 def test_every_table_has_a_column_of_its_own_for_the_attributes(
     world: dict[str, list[Row]], table: str
 ) -> None:
-    assert set(world[table][0]) - FILLABLE[table] - {"display_name"}
+    assert set(world[table][0]) - FILLABLE[table]
 
 
 @pytest.mark.parametrize("table", ["books", "stories", "scenes", "personas", "locations", "things"])
