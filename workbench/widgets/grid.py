@@ -15,6 +15,7 @@ __all__ = ["Grid"]
 
 # A request names its own block; a hostile or mistaken one must not read the whole table.
 _MOST_ROWS_A_BLOCK = 1_000
+_ROWS_REMEMBERED = 4_000
 
 
 class Grid(Rpc):
@@ -42,6 +43,7 @@ class Grid(Rpc):
 
     def __init__(self, source: Source, **traits: object) -> None:
         self.source = source
+        self._seen: dict[str, Row] = {}
         super().__init__(columns=[column.as_json() for column in source.columns], **traits)
 
     def operations(self) -> Mapping[str, Handler]:
@@ -60,7 +62,18 @@ class Grid(Rpc):
 
     def show(self, row: Mapping[str, Any]) -> None:
         """Show `row` as stored now, if it is on screen."""
+        self._see(row)
         self.tell("row", row=row)
+
+    def row(self, id: str) -> Row | None:
+        """Return a row as last seen, if it was on screen lately."""
+        return self._seen.get(id)
+
+    def _see(self, row: Mapping[str, Any]) -> None:
+        self._seen.pop(row["id"], None)
+        self._seen[row["id"]] = dict(row)
+        while len(self._seen) > _ROWS_REMEMBERED:
+            del self._seen[next(iter(self._seen))]
 
     async def _page(self, args: Mapping[str, Any]) -> object:
         page = await self.source.page(
@@ -72,6 +85,8 @@ class Grid(Rpc):
             ],
             search=args.get("search") or None,
         )
+        for row in page.rows:
+            self._see(row)
         return {"rows": page.rows, "total": page.total, "last": page.last}
 
     async def _lookup(self, args: Mapping[str, Any]) -> object:
@@ -80,11 +95,13 @@ class Grid(Rpc):
 
     async def _save(self, args: Mapping[str, Any]) -> Row:
         row = await self.source.save(args["id"], int(args["version"]), dict(args["changes"]))
+        self._see(row)
         self.changed = row
         return row
 
     async def _add(self, args: Mapping[str, Any]) -> Row:
         row = await self.source.add({**self.preset, **args["values"]})
+        self._see(row)
         self.changed = row
         return row
 

@@ -28,6 +28,8 @@ class GridView implements Watcher {
   private readonly banner = make("div", { class: "wb-banner", role: "alert", hidden: true, "data-testid": "grid-banner" });
   private readonly none = make("div", { class: "wb-none", hidden: true });
   private readonly table = make("div", { class: "wb-table", "data-testid": "grid-table" });
+  // Popups lie above the page: the boxes that notebooks draw widgets in would cut them off.
+  private readonly popups = make("div", { class: "wb wb-grid wb-popups", "data-lm-suppress-shortcuts": "true" });
   private readonly search: HTMLInputElement;
   private readonly removeButton: HTMLButtonElement;
   private readonly stopWaiting: () => void;
@@ -46,6 +48,7 @@ class GridView implements Watcher {
       if (message.t === "refresh") this.api?.refreshInfiniteCache();
       if (message.t === "row") this.show(this.edits.fetched(message["row"] as Row));
     });
+    document.body.append(this.popups);
     this.stopWaiting = whenWide(el, () => (this.api = createGrid(this.table, this.options())));
   }
 
@@ -53,6 +56,7 @@ class GridView implements Watcher {
     this.stopWaiting();
     this.rpc.close();
     this.api?.destroy();
+    this.popups.remove();
   }
 
   // Watcher: what the edits tell
@@ -128,7 +132,7 @@ class GridView implements Watcher {
         "wb-gone": (p) => Boolean(p.data && this.edits.gone.has(p.data.id)),
         "wb-active": (p) => Boolean(p.data && p.data.id === this.model.get<string>("active")),
       },
-      popupParent: this.el,
+      popupParent: this.popups,
       suppressDragLeaveHidesColumns: true,
       stopEditingWhenCellsLoseFocus: false,
       tooltipShowDelay: 250,
@@ -181,8 +185,9 @@ class GridView implements Watcher {
     if (!row || row.id === this.model.get<string>("active")) return;
     this.model.set("active", row.id);
     this.model.save_changes();
-    this.api?.redrawRows; // the mark follows through the class rules of the refresh below
-    this.api?.forEachNode((node) => node.data && this.api?.refreshCells({ rowNodes: [node] }));
+    // Rows drawn later get their mark from rowClassRules; those on screen get it here.
+    for (const element of this.table.querySelectorAll(".ag-row"))
+      element.classList.toggle("wb-active", element.getAttribute("row-id") === row.id);
   }
 
   private showUnsaved(): void {
@@ -230,7 +235,7 @@ class GridView implements Watcher {
     try {
       await this.rpc.call("restore", { token });
       this.api?.refreshInfiniteCache();
-      toast(this.el, `${what} is back.`);
+      toast(this.el, `Brought back ${what}.`);
     } catch (why) {
       this.failed(why);
     }

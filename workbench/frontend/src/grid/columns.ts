@@ -21,7 +21,7 @@ const PICTURE = /^data:image\/(png|jpeg|webp|gif);base64,/;
 
 export function engineColumn(column: Column, edits: Edits, find: Find): ColDef<Row> {
   const { field, kind } = column;
-  const message = (row: Row | undefined) => (row && (edits.find(row.id, field)?.message || edits.gone.get(row.id))) || "";
+  const message = (row: Row | undefined) => (row && edits.find(row.id, field)?.message) || "";
   const definition: ColDef<Row> = {
     field,
     colId: field,
@@ -37,7 +37,7 @@ export function engineColumn(column: Column, edits: Edits, find: Find): ColDef<R
       "wb-bad": (p) => message(p.data) !== "",
       "wb-saving": (p) => Boolean(p.data && edits.find(p.data.id, field)) && message(p.data) === "",
     },
-    tooltipValueGetter: (p) => message(p.data) || (kind === "long" ? asText(column, p.value).slice(0, 600) : null),
+    tooltipValueGetter: (p) => message(p.data) || edits.gone.get(p.data?.id ?? "") || (kind === "long" ? asText(column, p.value).slice(0, 600) : null),
     valueSetter: (p) => take(p, column, edits),
     ...(column.width ? { width: column.width } : { flex: grow[kind] ?? 1 }),
   };

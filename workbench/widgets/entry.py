@@ -1,0 +1,86 @@
+"""Between a column's value and the text a person types for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from workbench.widgets.source import Column
+
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+
+
+def is_empty(value: object) -> bool:
+    return any(value == empty and type(value) is type(empty) for empty in _EMPTY)
+
+
+def as_text(column: Column, value: Any) -> str:
+    """Return `value` as it is typed.
+
+    >>> as_text(Column("tags", "Tags", "tags"), ["night", "storm"])
+    'night, storm'
+    """
+    if is_empty(value):
+        return ""
+    if column.kind == "tags" and isinstance(value, list):
+        return ", ".join(map(str, value))
+    if column.kind == "json" and not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    return str(value)
+
+
+def from_text(column: Column, text: str) -> Any:
+    """Return the value that `text` means; raises `ValueError` with a sentence if it means none.
+
+    >>> from_text(Column("position", "Position", "integer"), "12")
+    12
+    """
+    bare = text.strip()
+    match column.kind:
+        case "integer" | "number":
+            return _number(column, bare) if bare else None
+        case "tags":
+            return list(dict.fromkeys(t.strip() for t in re.split("[;,]", bare) if t.strip()))
+        case "json":
+            return _json(bare) if bare else {}
+    return text or None
+
+
+def complaint(column: Column, value: Any) -> str:
+    """Say what is wrong with `value` as far as the column alone can tell; "" if nothing is."""
+    if is_empty(value):
+        return "must not be empty" if column.required else ""
+    if column.max_length is not None and isinstance(value, str) and len(value) > column.max_length:
+        return f"has {len(value)} characters; at most {column.max_length} fit"
+    if column.kind in ("integer", "number") and not isinstance(value, bool):
+        if not isinstance(value, int | float):
+            return f"“{value}” is not a number"
+        if column.minimum is not None and value < column.minimum:
+            return f"must be {column.minimum:g} or more"
+        if column.maximum is not None and value > column.maximum:
+            return f"must be {column.maximum:g} or less"
+    if column.kind == "json" and isinstance(value, str):
+        return "is not valid JSON"
+    return ""
+
+
+def _number(column: Column, text: str) -> int | float:
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        raise ValueError(f"“{text}” is not a number") from None
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError(f"“{text}” is not a number")
+    if column.kind == "number":
+        return number
+    if not number.is_integer():
+        raise ValueError(f"“{text}” is not a whole number")
+    return int(number)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'is not valid JSON ({error}). Example: {{"age": 14}}') from None

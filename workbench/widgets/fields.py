@@ -1,0 +1,117 @@
+"""One field of a form: the control for a column's kind, bound to the form's model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+
+from workbench.widgets.entry import as_text
+from workbench.widgets.form_model import FormModel
+from workbench.widgets.picker import ReferencePicker
+from workbench.widgets.source import Choice, Column, Source
+
+
+class Field:
+    """`box` is what a form shows: the control, its help, its problem, and a choice if values clash.
+
+    The model tells it what to show through `show`; it tells the model what was typed.
+    """
+
+    def __init__(self, column: Column, model: FormModel, source: Source) -> None:
+        self.column, self._model, self._source = column, model, source
+        self._showing = False
+        self.control = self._control()
+        self.control.observe(self._typed, "value")
+        self.help = _label(column.help, "wb-help")
+        self.problem = _label("", "wb-problem")
+        self.theirs = _label("", "wb-theirs")
+        self._mine = ipywidgets.Button(description="Keep mine")
+        self._take = ipywidgets.Button(description="Take theirs")
+        self._mine.on_click(lambda _: model.resolve(column.field, mine=True))
+        self._take.on_click(lambda _: model.resolve(column.field, mine=False))
+        self.choice = ipywidgets.HBox([self.theirs, self._mine, self._take])
+        self.choice.add_class("wb-clash")
+        self.box = ipywidgets.VBox([self.control, self.help, self.problem, self.choice])
+        for name in ("wb-row", f"wb-row-{column.kind}", f"wb-row-of-{column.field}"):
+            self.box.add_class(name)
+        self.show()
+
+    def show(self) -> None:
+        """Bring the field in line with the model."""
+        field = self.column.field
+        value = self._model.values.get(field)
+        self._showing = True
+        try:
+            self._show_value(value)
+        finally:
+            self._showing = False
+        self.problem.value = self._model.problems.get(field, "")
+        clash = field in self._model.conflicts
+        self.choice.layout.display = None if clash else "none"
+        self.theirs.value = f"Stored now: {self._words(self._model.stored)}" if clash else ""
+
+    def _show_value(self, value: Any) -> None:
+        field, values = self.column.field, self._model.values
+        match self.control:
+            case ReferencePicker():
+                with self.control.hold_sync():
+                    self.control.label = str(values.get(f"{field}__label") or value or "")
+                    self.control.trashed = bool(values.get(f"{field}__trashed"))
+                    self.control.value = None if value is None else str(value)
+            case ipywidgets.Checkbox():
+                self.control.value = bool(value)
+            case ipywidgets.Dropdown():
+                known = {option for _, option in self.control.options}
+                if value not in known:  # an option of older days stays choosable
+                    self.control.options = (*self.control.options, (str(value), value))
+                self.control.value = value
+            case _:
+                self.control.value = as_text(self.column, value)
+
+    def _words(self, row: dict[str, Any]) -> str:
+        field = self.column.field
+        value = row.get(f"{field}__label") or as_text(self.column, row.get(field))
+        return str(value) or "(empty)"
+
+    def _typed(self, change: dict[str, Any]) -> None:
+        if self._showing:
+            return
+        is_reference = isinstance(self.control, ReferencePicker)
+        label = self.control.label if is_reference else None
+        self._model.enter(self.column.field, change["new"], label)
+
+    async def _find(self, term: str) -> list[Choice]:
+        return await self._source.lookup(self.column.field, term, dict(self._model.values))
+
+    def _control(self) -> Any:
+        column = self.column
+        title = column.title + (" *" if column.required and column.editable else "")
+        common = {"description": title, "disabled": not column.editable}
+        match column.kind:
+            case "reference":
+                return ReferencePicker(
+                    self._find, description=column.title, required=column.required,
+                    disabled=not column.editable,
+                )  # fmt: skip
+            case "boolean":
+                return ipywidgets.Checkbox(indent=False, **common)
+            case "choice":
+                return ipywidgets.Dropdown(
+                    options=[("–", None), *((option, option) for option in column.options)],
+                    value=None, **common,
+                )  # fmt: skip
+            case "long" | "json":
+                return ipywidgets.Textarea(continuous_update=False, rows=5, **common)
+            case "tags":
+                return ipywidgets.Text(
+                    continuous_update=False, placeholder="one, two", **common
+                )  # fmt: skip
+        return ipywidgets.Text(continuous_update=False, **common)
+
+
+def _label(text: str, name: str) -> ipywidgets.Label:
+    # A Label sets text, never HTML: a name with script in it stays a name.
+    label = ipywidgets.Label(text)
+    label.add_class(name)
+    return label

@@ -1,0 +1,92 @@
+"""A form over one row: fields by section, Save and Revert, problems beside their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import groupby
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from workbench.widgets.entry import as_text
+from workbench.widgets.fields import Field
+from workbench.widgets.form_model import FormModel
+from workbench.widgets.panel import Panel
+from workbench.widgets.source import Column, Source
+from workbench.widgets.tasks import TaskSet
+
+__all__ = ["RecordForm"]
+
+
+class RecordForm(Panel):
+    """Shows and edits one row of a source; `model` holds its state, `saved` the last stored row."""
+
+    saved = traitlets.Dict()
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        noun: str = "row",
+        columns: Sequence[Column] | None = None,
+    ) -> None:
+        self.source, self.noun = source, noun
+        shown = [c for c in columns or source.columns if not c.hidden and c.kind != "picture"]
+        self.model = FormModel(shown)
+        self.tasks = TaskSet()
+        self.fields = {column.field: Field(column, self.model, source) for column in shown}
+        self.heading = ipywidgets.Label("")
+        self.heading.add_class("wb-form-heading")
+        self.message = ipywidgets.Label("")
+        self.save_button = ipywidgets.Button(description="Save", button_style="primary")
+        self.revert_button = ipywidgets.Button(description="Revert")
+        self.save_button.on_click(lambda _: self.tasks.start(self.save()))
+        self.revert_button.on_click(lambda _: self.model.revert())
+        buttons = ipywidgets.HBox([self.save_button, self.revert_button])
+        buttons.add_class("wb-form-buttons")
+        self.message.add_class("wb-form-message")
+        self.body = ipywidgets.VBox([*self._sections(shown), self.message, buttons])
+        super().__init__([self.heading, self.body], "wb-form")
+        self.model.observe(self._show, traitlets.All)
+        self._show()
+
+    def load(self, row: Mapping[str, Any] | None) -> None:
+        """Show `row`; None shows that no row is chosen."""
+        self.model.load(row)
+
+    async def save(self) -> None:
+        """Store what was typed. A refusal is shown beside its field; nothing typed is lost."""
+        row = await self.model.save(self.source)
+        if row is not None:
+            self.saved = row
+
+    def _sections(self, columns: Sequence[Column]) -> list[ipywidgets.Widget]:
+        names = list(dict.fromkeys(column.section for column in columns))
+        ordered = sorted(columns, key=lambda column: names.index(column.section))
+        shown: list[ipywidgets.Widget] = []
+        for section, members in groupby(ordered, key=lambda column: column.section):
+            if section:
+                shown.append(ipywidgets.HTML(f"<h3>{escape(section)}</h3>"))
+            grid = ipywidgets.VBox([self.fields[column.field].box for column in members])
+            grid.add_class("wb-form-fields")
+            shown.append(grid)
+        return shown
+
+    def _show(self, _change: object = None) -> None:
+        model = self.model
+        for field in self.fields.values():
+            field.show()
+        first = next(iter(self.fields.values())).column
+        empty = model.status == "empty"
+        named = as_text(first, model.stored.get(first.field))
+        self.heading.value = (
+            f"No {self.noun} chosen." if empty else named or f"New {self.noun}"
+        )  # fmt: skip
+        self.body.layout.display = "none" if empty else None
+        self.message.value = "Saving…" if model.status == "saving" else model.message
+        self.save_button.disabled = model.status == "saving" or bool(model.conflicts)
+        self.revert_button.disabled = model.status in ("clean", "saved", "saving")
+        for status in ("refused", "saved"):
+            (self.add_class if model.status == status else self.remove_class)(f"wb-{status}")

@@ -1,0 +1,162 @@
+"""What a form knows: the stored row, what was typed, what is wrong. No widgets here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import traitlets
+
+from workbench.widgets.entry import complaint, from_text
+from workbench.widgets.source import Column, Row, Source
+from workbench.widgets.wire import failure
+
+__all__ = ["FormModel"]
+
+
+class FormModel(traitlets.HasTraits):
+    """State and rules of a form over one row.
+
+    `values` is what the fields hold, `stored` the row as last read (empty for a new one).
+    `conflicts` holds, by field, the stored value where it and the typed one both changed.
+    """
+
+    stored = traitlets.Dict()
+    values = traitlets.Dict()
+    problems = traitlets.Dict()
+    conflicts = traitlets.Dict()
+    message = traitlets.Unicode("")
+    status = traitlets.Enum(["empty", "clean", "dirty", "saving", "saved", "refused"], "empty")
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__()
+        self.columns = tuple(columns)
+        self._by_field = {column.field: column for column in columns}
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self.changes())
+
+    @property
+    def is_new(self) -> bool:
+        return "id" not in self.stored
+
+    def changes(self) -> Row:
+        """Return the editable fields whose value differs from the stored one."""
+        return {
+            column.field: self.values.get(column.field)
+            for column in self.columns
+            if column.editable and self.values.get(column.field) != self.stored.get(column.field)
+        }
+
+    def load(self, row: Mapping[str, Any] | None) -> None:
+        """Show `row`, or an empty form for None; whatever was typed is forgotten."""
+        self._set(dict(row or {}), status="clean" if row else "empty")
+
+    def start(self, preset: Mapping[str, Any]) -> None:
+        """Begin a new row with some values given."""
+        self._set({}, values=dict(preset), status="dirty")
+
+    def enter(self, field: str, value: Any, label: str | None = None) -> None:
+        """Take a value as typed: text for kinds that are typed, else the value itself."""
+        column = self._by_field[field]
+        problem = ""
+        if isinstance(value, str) and column.kind not in ("reference", "choice"):
+            try:
+                value = from_text(column, value)
+            except ValueError as error:
+                problem = str(error)
+        values = {**self.values, field: value}
+        if label is not None:
+            values |= {f"{field}__label": label, f"{field}__trashed": False}
+        self.values = values
+        problem = problem or complaint(column, value)
+        others = {name: text for name, text in self.problems.items() if name != field}
+        self.problems = {**others, field: problem} if problem else others
+        self.status = "dirty" if self.dirty else "clean"
+        self.message = ""
+
+    def revert(self) -> None:
+        self.load(self.stored or None)
+
+    def resolve(self, field: str, *, mine: bool) -> None:
+        """Settle a conflict: keep the typed value, or take the stored one."""
+        if not mine:
+            names = (field, f"{field}__label", f"{field}__trashed")
+            taken = {name: self.stored[name] for name in names if name in self.stored}
+            self.values = {**self.values, **taken}
+        self.conflicts = {name: row for name, row in self.conflicts.items() if name != field}
+        if not self.conflicts:
+            self.message = "Settled. Save to store your values." if self.dirty else ""
+            self.status = "dirty" if self.dirty else "clean"
+
+    def merge(self, current: Mapping[str, Any]) -> None:
+        """Take in what somebody else stored; where both changed a field, a conflict opens."""
+        typed = self.changes()
+        clashing = {
+            field: current.get(field)
+            for field in typed
+            if current.get(field) not in (self.stored.get(field), typed[field])
+        }
+        kept = {
+            name: value
+            for name, value in self.values.items()
+            if name.removesuffix("__label").removesuffix("__trashed") in typed
+        }
+        self.stored = dict(current)
+        self.values = {**current, **kept}
+        self.conflicts = clashing
+        self.status = "refused" if clashing else "dirty" if self.dirty else "clean"
+        self.message = ""
+
+    async def save(self, source: Source) -> Row | None:
+        """Store what changed; return the row as stored, None if it was refused."""
+        wrong = {column.field: complaint(column, self.values.get(column.field))
+                 for column in self.columns if column.editable}  # fmt: skip
+        self.problems = {**self.problems, **{k: text for k, text in wrong.items() if text}}
+        if self.problems or self.conflicts:
+            self._refuse("Not saved: see the fields that are marked.")
+            return None
+        if not self.is_new and not self.dirty:
+            return dict(self.stored)
+        self.status, self.message = "saving", ""
+        try:
+            if self.is_new:
+                row = await source.add(self.changes())
+            else:
+                row = await source.save(self.stored["id"], self.stored["version"], self.changes())
+        except Exception as error:  # whatever it is: say it, and keep what was typed
+            self._failed(error)
+            return None
+        self._set(dict(row), status="saved")
+        self.message = "Saved."
+        return row
+
+    def _failed(self, error: Exception) -> None:
+        answer = failure(error)
+        if answer["kind"] == "stale":
+            self.merge(answer["current"])
+            self._refuse(
+                "Somebody else changed this meanwhile; nothing was overwritten. "
+                + ("Choose which values stay." if self.conflicts else "Look, and save again.")
+            )
+            return
+        told = answer.get("problems") or (
+            {answer["field"]: answer["message"]} if answer["field"] else {}
+        )
+        self.problems = {name: text for name, text in told.items() if name in self._by_field}
+        self._refuse(
+            "Not saved: see the fields that are marked."
+            if self.problems and len(self.problems) == len(told)
+            else answer["message"]
+        )
+
+    def _refuse(self, message: str) -> None:
+        self.status, self.message = "refused", message
+
+    def _set(self, stored: Row, *, status: str, values: Row | None = None) -> None:
+        with self.hold_trait_notifications():
+            self.stored = stored
+            self.values = dict(stored) if values is None else values
+            self.problems, self.conflicts, self.message = {}, {}, ""
+            self.status = status

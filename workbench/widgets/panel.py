@@ -1,0 +1,24 @@
+"""The base of our widgets that are made of plain ipywidgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets
+
+from workbench.widgets.rpc import Rpc
+
+
+class FormStyle(Rpc):
+    """Brings the stylesheet of forms; shows nothing."""
+
+    bundle = "style"
+
+
+class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type information
+    """A column of widgets in our look."""
+
+    def __init__(self, children: Sequence[ipywidgets.Widget], *names: str) -> None:
+        super().__init__([*children, FormStyle()])
+        for name in ("wb", *names):
+            self.add_class(name)
