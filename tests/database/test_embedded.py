@@ -338,10 +338,10 @@ async def test_what_was_committed_survives_a_killed_server(home: Path) -> None:
         backend = busy.get_server_pid()
         work = busy.execute("SELECT count(*) FROM generate_series(1, 100000000000)")
         running = asyncio.create_task(work)
-        while await ask(
-            server.url, f"SELECT state FROM pg_stat_activity WHERE pid = {backend}"
-        ) != ("active"):
-            pass
+        state = f"SELECT state FROM pg_stat_activity WHERE pid = {backend}"
+        async with asyncio.timeout(20):
+            while await ask(server.url, state) != "active":
+                pass
         assert server.pid
         os.kill(server.pid, signal.SIGKILL)
         until(lambda: server.pid is None)
@@ -533,8 +533,9 @@ async def test_changed_access_rules_are_written_back_and_loaded(shared: Embedded
     loaded = await ask(shared.admin_url, "SELECT pg_conf_load_time()")
     shared.start()
     assert rules.read_text() == wanted
-    while await ask(shared.admin_url, "SELECT pg_conf_load_time()") == loaded:
-        pass
+    async with asyncio.timeout(20):
+        while await ask(shared.admin_url, "SELECT pg_conf_load_time()") == loaded:
+            pass
 
 
 def test_a_long_log_is_cut_at_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
