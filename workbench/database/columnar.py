@@ -1,0 +1,209 @@
+"""Reading whole columns: Arrow, straight from the server's binary COPY, through ADBC.
+
+These connections are not the pool's: ADBC speaks through libpq. They act as the same user,
+with the same settings, and see what is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from workbench.database.engine import Database
+from workbench.database.translate import translate
+from workbench.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["close", "columns", "snapshot"]
+
+T = TypeVar("T")
+
+_CONNECT_TIMEOUT_SECONDS = 10
+_BROKEN = frozenset({"57P01", "57P02", "57P03", "25P03"})  # shut down, crashed, starting, idle
+
+
+class _Source:
+    """Connections of one Database; at most one of them waits for the next call.
+
+    Opening one costs 50 ms (the driver reads the catalogue of types), using it again 1 ms.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._uri = _uri(database)
+        self._shown = database.address.shown
+        self._idle: list[Any] = []
+        self._guard = threading.Lock()
+
+    def run(self, work: Callable[[Any], T], busy: list[Any]) -> T:
+        """Return `work(connection)`; again, on a new connection, if the one that waited broke.
+
+        `busy` holds the connection meanwhile, so that somebody else can cancel it.
+        """
+        waiting = self._take()
+        if waiting is not None:
+            try:
+                return self._with(waiting, work, busy)
+            except Exception as error:
+                if not _is_broken(error):
+                    raise self._translated(error) from error
+        try:
+            return self._with(self._open(), work, busy)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def _with(self, connection: Any, work: Callable[[Any], T], busy: list[Any]) -> T:
+        busy.append(connection)
+        try:
+            result = work(connection)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                connection.close()
+            raise
+        finally:
+            busy.clear()
+        with self._guard:
+            if not self._idle:
+                self._idle.append(connection)
+                return result
+        connection.close()
+        return result
+
+    def _take(self) -> Any:
+        with self._guard:
+            return self._idle.pop() if self._idle else None
+
+    def _open(self) -> Any:
+        from adbc_driver_manager.dbapi import Error
+        from adbc_driver_postgresql.dbapi import connect
+
+        try:
+            return connect(self._uri, autocommit=True)
+        except Error:
+            # libpq's message may quote the address.
+            raise StoreUnavailable(
+                f"{self._shown}: the connection for frames and files did not come about. "
+                "`workbench doctor` looks into it."
+            ) from None
+
+    def _translated(self, error: Exception) -> Exception:
+        from adbc_driver_manager.dbapi import Error
+
+        if not isinstance(error, Error):
+            return error
+        if _is_broken(error):
+            return translate(ConnectionError())
+        return translate(error)
+
+    def close(self) -> None:
+        """Close the connection that waits."""
+        with self._guard:
+            waiting, self._idle = self._idle, []
+        for connection in waiting:
+            with contextlib.suppress(Exception):
+                connection.close()
+
+
+_sources: weakref.WeakKeyDictionary[Database, _Source] = weakref.WeakKeyDictionary()
+
+
+def _source(database: Database) -> _Source:
+    source = _sources.get(database)
+    if source is None:
+        source = _sources[database] = _Source(database)
+        weakref.finalize(database, source.close)
+    return source
+
+
+def close(database: Database) -> None:
+    """Close what `database` keeps open for reading columns; the next read opens it again."""
+    source = _sources.pop(database, None)
+    if source is not None:
+        source.close()
+
+
+async def columns(database: Database, statement: str) -> pa.Table:
+    """Return all rows of `statement`, as committed.
+
+    Cancelling it stops the statement on the server too.
+    """
+    source = _source(database)
+    busy: list[Any] = []
+
+    def read(connection: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetch_arrow_table()
+
+    try:
+        return await asyncio.to_thread(source.run, read, busy)
+    except asyncio.CancelledError:
+        for connection in busy:
+            with contextlib.suppress(Exception):
+                connection.adbc_cancel()
+        raise
+
+
+def snapshot(
+    database: Database, work: Callable[[Callable[[str], Any]], T], busy: list[Any] | None = None
+) -> T:
+    """Return `work(stream)`, all of whose reads see the database at one moment.
+
+    `stream(statement)` is a context that gives the batches of rows one after another, so that
+    no table is in memory whole. Blocks: call it in a thread.
+    """
+
+    def whole(connection: Any) -> T:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        result = work(lambda statement: _batches(connection, statement))
+        with connection.cursor() as cursor:
+            cursor.execute("COMMIT")
+        return result
+
+    return _source(database).run(whole, [] if busy is None else busy)
+
+
+@contextmanager
+def _batches(connection: Any, statement: str) -> Iterator[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        with cursor.fetch_record_batch() as reader:
+            yield reader
+
+
+def _is_broken(error: BaseException) -> bool:
+    """Whether the connection is gone: libpq then has no SQLSTATE to tell."""
+    state = getattr(error, "sqlstate", None) or ""
+    code = getattr(error, "status_code", None)
+    return state.startswith("08") or state in _BROKEN or (not state and code is not None)
+
+
+def _uri(database: Database) -> str:
+    """Return the address with the settings of the pool's connections as libpq takes them."""
+    settings = {**database.settings, "standard_conforming_strings": "on"}
+    given = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+    parts = urlsplit(database.address.url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    before = " ".join(value for name, value in query if name == "options")
+    query = [(name, value) for name, value in query if name != "options"]
+    query.append(("options", f"{before} {given}".strip()))
+    if "connect_timeout" not in dict(query):
+        query.append(("connect_timeout", str(_CONNECT_TIMEOUT_SECONDS)))
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+
+
+def _escaped(value: str) -> str:
+    r"""Return `value` as one word of libpq's `options`: blanks and backslashes escaped.
+
+    >>> _escaped("a b")
+    'a\\ b'
+    """
+    return "".join(f"\\{c}" if c.isspace() or c == "\\" else c for c in value)

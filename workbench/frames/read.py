@@ -1,0 +1,121 @@
+"""Rows as a DataFrame, or as the Arrow table that it is built on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import pandas as pd
+import pyarrow as pa
+
+from workbench.database import columnar
+from workbench.database.engine import Database
+from workbench.database.translate import translated
+from workbench.entities import Stored
+from workbench.frames.dtypes import schema
+from workbench.store.columns import Tables, chosen, literal, selection
+
+__all__ = ["frame", "table"]
+
+
+async def frame(
+    database: Database,
+    stored: Stored[Any, Any],
+    *,
+    world: UUID | None = None,
+    filters: Mapping[str, Any] | None = None,
+    search: str | None = None,
+    columns: Sequence[str] | None = None,
+    names: bool = False,
+    trashed: bool = False,
+    limit: int | None = None,
+    order: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return the rows that fit as a frame, indexed from 0.
+
+    Columns come in the order of the table, or as `columns` says; their dtypes are Arrow's
+    (`workbench.frames.dtypes` has the list), times in UTC. No rows give the same columns and
+    dtypes. Without `order` the rows come as PostgreSQL finds them.
+
+    Parameters
+    ----------
+    world
+        Only rows of this world.
+    filters, search, order
+        As in `find`: `{"kind": "individual", "words__ge": 100}`, words of a name,
+        `["-words", "name"]`.
+    columns
+        Only these, in this order; readable twins too. Pictures' bytes (`content`,
+        `thumbnail`) come only if named here.
+    names
+        Whether each foreign key is followed by its readable twin: `story` after `storyid`,
+        `owner` (an e-mail) after `ownerid`, and by the path to it where a name alone says
+        little: `story`, `act` and `scene` after `sceneid`. What is in the trash is named too.
+    trashed
+        Whether to read what is in the trash instead.
+
+    Raises
+    ------
+    UnknownField
+        A column, a filter or the order names a field that does not exist.
+    InvalidDraft
+        A filter's value, `search` or `limit` cannot be used.
+    """
+    arrow = await table(
+        database,
+        stored,
+        world=world,
+        filters=filters,
+        search=search,
+        columns=columns,
+        names=names,
+        trashed=trashed,
+        limit=limit,
+        order=order,
+    )
+    made: pd.DataFrame = arrow.to_pandas(types_mapper=pd.ArrowDtype)
+    return made
+
+
+async def table(
+    database: Database,
+    stored: Stored[Any, Any],
+    *,
+    world: UUID | None = None,
+    filters: Mapping[str, Any] | None = None,
+    search: str | None = None,
+    columns: Sequence[str] | None = None,
+    names: bool = False,
+    trashed: bool = False,
+    limit: int | None = None,
+    order: Sequence[str] = (),
+) -> pa.Table:
+    """Return what `frame` returns, as an Arrow table."""
+    tables = Tables(stored)
+    wanted = chosen(tables, columns, names=names)
+    statement = selection(
+        tables,
+        wanted,
+        world=world,
+        filters=filters,
+        search=search,
+        trashed=trashed,
+        limit=limit,
+        order=order,
+    )
+    text = literal(statement)
+    with translated(stored.name):
+        if not database.in_transaction:
+            found = await columnar.columns(database, text)
+            return found.cast(schema(wanted))
+        # Only the transaction's own connection sees what it has written.
+        async with database.reading() as connection:
+            rows = (await connection.execute(statement)).all()
+    return pa.table(
+        [
+            pa.array([row[place] for row in rows], type=field.type)
+            for place, field in enumerate(schema(wanted))
+        ],
+        schema=schema(wanted),
+    )
