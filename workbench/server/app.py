@@ -27,7 +27,7 @@ from voila._version import __version__ as voila_version
 from voila.app import Voila
 from voila.configuration import VoilaConfiguration
 
-from workbench.errors import BadSettings
+from workbench.errors import WorkbenchError
 from workbench.server.assets import AssetHandler, Assets
 from workbench.server.dashboard import DashboardHandler, PageKernelHandler
 from workbench.server.identity import LinkIdentity, without_token
@@ -38,6 +38,7 @@ from workbench.server.pages import (
     SignOutHandler,
     template_environment,
 )
+from workbench.server.run import HOST, bad_port
 from workbench.server.sockets import (
     MAX_MESSAGE_BYTES,
     OwnKernelsOnly,
@@ -45,7 +46,6 @@ from workbench.server.sockets import (
     WidgetMessages,
 )
 
-HOST = "127.0.0.1"
 IDLE_SECONDS = 15 * 60  # a kernel that no page is connected to ends after this long
 _STOP_SECONDS = 3.0
 _LONGEST_SOCKET_FOLDER = 40  # a Unix socket's path ends at 107 bytes, a kernel's own part is 60
@@ -64,13 +64,20 @@ _SETTINGS = Config(
         # A kernel that died took the page's widgets with it: the page says so, none is restarted.
         "AsyncIOLoopKernelRestarter": {"restart_limit": 0, "time_to_dead": 1.0},
         # Unix sockets: over TCP any local user may listen to what a kernel publishes.
-        "KernelManager": {"transport": "ipc"} if sys.platform != "win32" else {},
+        "KernelManager": {
+            "shutdown_wait_time": 2.0,
+            **({"transport": "ipc"} if sys.platform != "win32" else {}),
+        },
     }
 )
 
 
 class WorkbenchVoila(Voila):
     """Serves one notebook at `/` to people who are signed in."""
+
+    # What Voilà declares and leaves untyped.
+    port: int
+    static_paths: list[str]
 
     home = Instance(Path, help="The folder of our own state.")
     kernel_environment = Dict(help="Variables for every kernel.")
@@ -85,6 +92,11 @@ class WorkbenchVoila(Voila):
         self.templates = template_environment(str(_HERE / "template"))
         self.page_assets = Assets(_HERE / "static")
         self.widget_assets = Assets(_HERE.parent / "widgets" / "static")
+        if "page.js" not in self.page_assets:
+            raise WorkbenchError(
+                "The page's front end is not built. Install workbench again, or run "
+                "hatch_build.py in a source checkout."
+            )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -180,10 +192,7 @@ class WorkbenchVoila(Voila):
         try:
             sockets = bind_sockets(self.port, HOST)
         except OSError as failure:
-            raise BadSettings(
-                f"Port {self.port} cannot be used: {os.strerror(failure.errno or 0).lower()}. "
-                "Choose another with --port, or --port 0 for any free one."
-            ) from None
+            raise bad_port(self.port, failure) from None
         self.port = sockets[0].getsockname()[1]
         self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=_socket_folder())
         application = tornado.web.Application(**self.init_settings())

@@ -93,7 +93,7 @@ class DashboardHandler(PersonHandler):
 
     def enter(self, token: str) -> None:
         """Use the token of a link, and drop it from the address."""
-        good = self.identity_provider.redeem(self, token)
+        good = self.identity.redeem(self, token)
         if good or self.current_user is not None:
             query = without_token(self.request.query)
             self.redirect(self.request.path + (f"?{query}" if query else ""))
@@ -103,7 +103,7 @@ class DashboardHandler(PersonHandler):
     async def show(self) -> None:
         """Send the page in pieces: its frame at once, then what the notebook's cells show."""
         try:
-            kernel_id = self.kernel_manager.reserve(self.current_user.session)
+            kernel_id = self.kernels.reserve(self.current_user.session)
         except TooManyPages as refused:
             self.show_message("Too many pages", str(refused), 503)
             return
@@ -111,19 +111,17 @@ class DashboardHandler(PersonHandler):
         self._kernel_id = kernel_id
         try:
             await self.send("page_start.html", config=app.page_config, title=app.title)
-            await self.kernel_manager.start_reserved(
-                kernel_id, app.kernel_environment_of(self.request)
-            )
+            await self.kernels.start_reserved(kernel_id, app.kernel_environment_of(self.request))
             await self.run(kernel_id, app.notebook_path)
             await self.send("page_end.html")
         except StreamClosedError:
-            await self.kernel_manager.end(kernel_id)
+            await self.kernels.end(kernel_id)
 
     async def run(self, kernel_id: str, notebook: str) -> None:
         """Run the notebook, sending outputs as they come; a failure becomes a part of the page."""
         try:
             cells = read_notebook(Path(notebook))
-            executor = PageExecutor(cells, km=self.kernel_manager.get_kernel(kernel_id))
+            executor = PageExecutor(cells, km=self.kernels.get_kernel(kernel_id))
             await executor.async_start_new_kernel_client()
             await self.send("page_kernel.html", kernel_id=kernel_id)
             try:
@@ -169,7 +167,7 @@ class DashboardHandler(PersonHandler):
         """End the kernel of a page that was closed before it was complete."""
         super().on_connection_close()
         if self._kernel_id is not None:
-            self.settings["workbench"].in_background(self.kernel_manager.end(self._kernel_id))
+            self.settings["workbench"].in_background(self.kernels.end(self._kernel_id))
 
 
 class PageKernelHandler(PersonHandler):
@@ -183,9 +181,9 @@ class PageKernelHandler(PersonHandler):
     async def post(self, kernel_id: str) -> None:
         """End the kernel of a page that is being closed."""
         self.own(kernel_id)
-        await self.kernel_manager.end(kernel_id)
+        await self.kernels.end(kernel_id)
         self.set_status(204)
 
     def own(self, kernel_id: str) -> None:
-        if not self.kernel_manager.owns(self.current_user.session, kernel_id):
+        if not self.kernels.owns(self.current_user.session, kernel_id):
             raise HTTPError(404)

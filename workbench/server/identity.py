@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, quote, urlencode
 
 from jupyter_server.auth.identity import IdentityProvider, User
@@ -27,7 +27,7 @@ SESSIONS_FILE = "sessions.json"
 
 
 def _digest(secret: str) -> str:
-    """Return the hash that stands for a secret; 256 random bits need neither salt nor stretching."""
+    """Return the hash that stands for a secret: 256 random bits need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -118,12 +118,24 @@ class Sessions:
         fresh.replace(self._file)
 
 
+class Site(Protocol):
+    """What an identity provider knows of the server it is for."""
+
+    home: Path
+    port: int
+    base_url: str
+
+    @property
+    def site_url(self) -> str: ...
+
+
 class LinkIdentity(IdentityProvider):
-    """Signs in by one-time link. The application that owns it has `home`, `port`, `site_url`."""
+    """Signs in by one-time link; its parent is the `Site`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.sessions = Sessions(self.parent.home / SESSIONS_FILE)
+        self.site = cast(Site, self.parent)
+        self.sessions = Sessions(self.site.home / SESSIONS_FILE)
         self.on_new_link: Callable[[str], None] = lambda link: None
         self.on_session_end: Callable[[str], None] = lambda session: None
         self._token = OneTimeToken()
@@ -134,7 +146,7 @@ class LinkIdentity(IdentityProvider):
 
     def new_link(self) -> str:
         """Return a link that signs in the browser that opens it, once."""
-        return f"{self.parent.site_url}?token={quote(self._token.issue())}"
+        return f"{self.site.site_url}?token={quote(self._token.issue())}"
 
     def redeem(self, handler: RequestHandler, token: str) -> bool:
         """Sign in by token: True if it was good; a fresh link is announced then."""
@@ -153,21 +165,21 @@ class LinkIdentity(IdentityProvider):
             # Not Strict: that loses the cookie on the redirect after a link in a web mail.
             samesite="Lax",
             secure=handler.request.protocol == "https",
-            path=self.parent.base_url,
+            path=self.site.base_url,
             max_age=SESSION_SECONDS,
         )
 
     def sign_out(self, handler: RequestHandler) -> None:
         """End the session of a request, and what runs in it."""
         user = self.get_user(handler)
-        handler.clear_cookie(self.get_cookie_name(handler), path=self.parent.base_url)
+        handler.clear_cookie(self.get_cookie_name(handler), path=self.site.base_url)
         if user is not None:
             self.sessions.end(user.session)
             self.on_session_end(user.session)
 
     def get_cookie_name(self, handler: RequestHandler) -> str:
         """Name the cookie after the port, because cookies do not tell ports apart."""
-        return f"workbench-session-{self.parent.port}"
+        return f"workbench-session-{self.site.port}"
 
     def get_user(self, handler: RequestHandler) -> SignedIn | None:
         """Return who the request's cookie belongs to, or None."""

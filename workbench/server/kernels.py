@@ -12,6 +12,7 @@ from typing import Any
 
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.utils import ApiPath
 from tornado.websocket import WebSocketHandler
 from traitlets import Integer
 
@@ -55,9 +56,7 @@ def inherited_environment(
     """
     ours = os.environ if source is None else source
     kept = {
-        name: value
-        for name, value in ours.items()
-        if name in _INHERITED or name.startswith("LC_")
+        name: value for name, value in ours.items() if name in _INHERITED or name.startswith("LC_")
     }
     return {**kept, "IPYTHONDIR": str(home / "ipython"), **given}
 
@@ -93,7 +92,7 @@ class PageKernels(AsyncMappingKernelManager):
             await self.start_kernel(
                 kernel_id=kernel_id,
                 kernel_name=NATIVE_KERNEL_NAME,
-                path="",
+                path=ApiPath(""),  # its working directory is the manager's root: our home
                 env=dict(environment),
             )
         except BaseException:
@@ -121,9 +120,9 @@ class PageKernels(AsyncMappingKernelManager):
             self._sockets.pop(kernel_id, None)
 
     async def end(self, kernel_id: str) -> None:
-        """End a kernel, at once: a page's kernel holds nothing that wants saving."""
+        """End a kernel, letting it close what it holds open; one that is gone is no error."""
         if kernel_id in self:
-            await self.shutdown_kernel(kernel_id, now=True)
+            await self.shutdown_kernel(kernel_id)
 
     async def end_session(self, session: str) -> None:
         """End all kernels of a session and close their sockets."""

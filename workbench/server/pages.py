@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from http.client import responses
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader
@@ -13,6 +13,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
 
 from workbench.server.identity import LinkIdentity, SignedIn, without_token
+from workbench.server.kernels import PageKernels
 
 _USED = (
     "This link has been used, or is not from this start of the server. "
@@ -64,7 +65,20 @@ def security_headers(nonce: str) -> dict[str, str]:
 class PersonHandler(JupyterHandler):
     """Base of everything a person looks at: our templates, headers and error pages."""
 
-    identity_provider: LinkIdentity
+    @property
+    def log(self) -> Any:
+        """The application's log."""
+        return self.settings["workbench"].log
+
+    @property
+    def identity(self) -> LinkIdentity:
+        """Who may come in."""
+        return cast(LinkIdentity, self.settings["identity_provider"])
+
+    @property
+    def kernels(self) -> PageKernels:
+        """The kernels of all pages."""
+        return cast(PageKernels, self.settings["kernel_manager"])
 
     @property
     def nonce(self) -> str:
@@ -151,7 +165,7 @@ class SignInHandler(PersonHandler):
 
     def sign_in(self, token: str, problem: str = _USED) -> None:
         """Sign in and go where the person wanted to, or say why not."""
-        if self.identity_provider.redeem(self, token) or self.current_user is not None:
+        if self.identity.redeem(self, token) or self.current_user is not None:
             self.redirect(self.wanted)
         else:
             self.set_status(403)
@@ -176,7 +190,7 @@ class SignOutHandler(PersonHandler):
 
     @allow_unauthenticated
     def post(self) -> None:
-        self.identity_provider.sign_out(self)
+        self.identity.sign_out(self)
         self.redirect(f"{self.base_url}sign-in?signed-out=1")
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import WorkbenchError
+from workbench.errors import BadSettings, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.server.app import WorkbenchVoila
 
+HOST = "127.0.0.1"  # people on other machines come in through a proxy with TLS
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NOTEBOOK = "dashboard.ipynb"
 
@@ -27,6 +29,14 @@ def dashboard_notebook() -> Path:
             return path
     raise WorkbenchError(
         f"The dashboard's notebook {_NOTEBOOK} is missing. Install workbench again."
+    )
+
+
+def bad_port(port: int, failure: OSError) -> BadSettings:
+    """Return the error for a port that cannot be had."""
+    return BadSettings(
+        f"Port {port} cannot be used: {os.strerror(failure.errno or 0).lower()}. "
+        "Choose another with --port, or --port 0 for any free one."
     )
 
 

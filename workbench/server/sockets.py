@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from jupyter_server.auth.authorizer import Authorizer
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from workbench.server.identity import LinkIdentity
 from workbench.server.kernels import SESSION_ENDED_CODE
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
@@ -62,9 +63,7 @@ def refusal(frame: object) -> str | None:
 class OwnKernelsOnly(Authorizer):
     """A session may use the kernels it started. Nothing else that asks for leave is served."""
 
-    def is_authorized(
-        self, handler: Any, user: Any, action: str, resource: str
-    ) -> bool:
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
         """Tell whether a request may do `action` to `resource`."""
         kernel_id = handler.path_kwargs.get("kernel_id", "")
         return resource == "kernels" and handler.kernel_manager.owns(user.session, kernel_id)
@@ -81,7 +80,8 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
         except BadFrame:
             handler.close(POLICY_VIOLATION_CODE, "not a v1 message")
             return
-        if not handler.identity_provider.is_live(handler.current_user):
+        identity = cast(LinkIdentity, handler.identity_provider)
+        if not identity.is_live(handler.current_user):
             handler.close(SESSION_ENDED_CODE, "session ended")
             return
         if reason is not None:
@@ -92,6 +92,11 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
 
 class PageSocket(VoilaKernelWebsocketHandler):
     """The socket of a page: v1 protocol only, from our own pages only."""
+
+    @property
+    def log(self) -> Any:
+        """The application's log."""
+        return self.settings["workbench"].log
 
     async def pre_get(self) -> None:
         """Refuse what stock handlers let through, then connect."""

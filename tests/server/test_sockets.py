@@ -1,0 +1,209 @@
+"""What may go from a browser to a kernel, and whose kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from uuid import uuid4
+
+import pytest
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from workbench.server.kernels import PageKernels, TooManyPages
+from workbench.server.sockets import PROTOCOL, BadFrame, refusal
+
+
+def frame(channel: str, kind: str, content: dict) -> bytes:
+    header = {
+        "msg_id": uuid4().hex,
+        "msg_type": kind,
+        "session": "test",
+        "username": "",
+        "date": "2026-01-01T00:00:00Z",
+        "version": "5.3",
+    }
+    parts = [channel.encode(), *(json.dumps(part).encode() for part in (header, {}, {}, content))]
+    offsets = [8 * (len(parts) + 2)]
+    for part in parts:
+        offsets.append(offsets[-1] + len(part))
+    numbers = [len(offsets), *offsets]
+    return b"".join(number.to_bytes(8, "little") for number in numbers) + b"".join(parts)
+
+
+def read(message: bytes) -> tuple[str, dict]:
+    offsets = [int.from_bytes(message[8 * i : 8 * i + 8], "little") for i in range(1, 7)]
+    kind = json.loads(message[offsets[1] : offsets[2]])["msg_type"]
+    return kind, json.loads(message[offsets[4] : offsets[5]])
+
+
+async def connect(
+    visitor, kernel_id: str, protocol: str = PROTOCOL, origin: str | None = ""
+) -> WebSocketClientConnection:
+    headers = {"Cookie": visitor.cookie_header}
+    if origin is not None:
+        headers["Origin"] = origin or f"http://127.0.0.1:{visitor.port}"
+    address = f"ws://127.0.0.1:{visitor.port}/api/kernels/{kernel_id}/channels?session_id=test"
+    request = HTTPRequest(address, headers=headers)
+    return await websocket_connect(request, subprotocols=[protocol])
+
+
+async def received(socket: WebSocketClientConnection, kind: str) -> dict:
+    """Return the content of the next message of one kind."""
+    async with asyncio.timeout(20):
+        while True:
+            message = await socket.read_message()
+            assert message is not None, f"closed with {socket.close_code}"
+            found, content = read(message)
+            if found == kind:
+                return content
+
+
+async def status_of_refusal(*arguments, **options) -> int:
+    with pytest.raises(HTTPClientError) as refused:
+        await connect(*arguments, **options)
+    return refused.value.code
+
+
+@pytest.fixture(scope="module")
+def visitor(server):
+    return server.signed_in()
+
+
+@pytest.fixture(scope="module")
+def page(visitor):
+    return visitor.open_page()
+
+
+async def test_a_page_reaches_its_own_kernel(visitor, page):
+    socket = await connect(visitor, page.kernel_id)
+    socket.write_message(frame("shell", "kernel_info_request", {}), binary=True)
+    assert (await received(socket, "kernel_info_reply"))["status"] == "ok"
+    socket.close()
+
+
+async def test_a_socket_without_a_cookie_is_refused(server, page):
+    assert await status_of_refusal(server.visitor(), page.kernel_id) == 403
+
+
+async def test_a_socket_from_another_site_is_refused(visitor, page):
+    for origin in ("http://evil.example", f"http://127.0.0.1:{visitor.port + 1}", "null"):
+        assert await status_of_refusal(visitor, page.kernel_id, origin=origin) == 403
+
+
+async def test_a_socket_that_does_not_say_where_it_comes_from_is_refused(visitor, page):
+    assert await status_of_refusal(visitor, page.kernel_id, origin=None) == 403
+
+
+async def test_only_the_v1_protocol_is_spoken(visitor, page):
+    assert await status_of_refusal(visitor, page.kernel_id, protocol="other") == 400
+
+
+async def test_the_kernel_of_another_session_is_not_reachable(server, page):
+    other = server.signed_in()
+    assert await status_of_refusal(other, page.kernel_id) == 403
+    assert await status_of_refusal(other, str(uuid4())) == 403
+    assert other.ask(f"/page/{page.kernel_id}").status == 404
+    xsrf = other.open_page().xsrf
+    assert other.ask(f"/page/{page.kernel_id}", "POST", {"_xsrf": xsrf}).status == 404
+
+
+async def test_code_from_the_browser_is_not_run(visitor, page, tmp_path):
+    proof = tmp_path / "proof"
+    socket = await connect(visitor, page.kernel_id)
+    code = f"open({str(proof)!r}, 'w')"
+    for channel in ("shell", "control"):
+        content = {"code": code, "silent": False}
+        socket.write_message(frame(channel, "execute_request", content), binary=True)
+    socket.write_message(frame("shell", "kernel_info_request", {}), binary=True)
+    await received(socket, "kernel_info_reply")
+    assert not proof.exists()
+    socket.close()
+
+
+async def test_a_message_that_is_no_frame_closes_the_socket(visitor, page):
+    socket = await connect(visitor, page.kernel_id)
+    socket.write_message("{}")
+    while await socket.read_message() is not None:
+        pass
+    assert socket.close_code == 1008
+
+
+async def test_signing_out_closes_open_sockets(server):
+    visitor = server.signed_in()
+    page = visitor.open_page()
+    socket = await connect(visitor, page.kernel_id)
+    visitor.ask("/sign-out", "POST", {"_xsrf": page.xsrf})
+    while await socket.read_message() is not None:
+        pass
+    assert socket.close_code == 4401
+
+
+async def test_closing_a_page_ends_its_kernel(visitor, until, server):
+    page = visitor.open_page()
+    process = page.printed["pid"]
+    assert visitor.ask(f"/page/{page.kernel_id}").status == 204
+    assert visitor.ask(f"/page/{page.kernel_id}", "POST", {}).status == 403
+    assert visitor.ask(f"/page/{page.kernel_id}", "POST", {"_xsrf": page.xsrf}).status == 204
+    until(lambda: process not in [kernel.pid for kernel in server.kernels()])
+    assert visitor.ask(f"/page/{page.kernel_id}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("channel", "kind", "content"),
+    [
+        ("shell", "execute_request", {"code": "1"}),
+        ("shell", "complete_request", {}),
+        ("shell", "inspect_request", {}),
+        ("shell", "history_request", {}),
+        ("shell", "shutdown_request", {}),
+        ("control", "shutdown_request", {}),
+        ("control", "debug_request", {}),
+        ("control", "comm_msg", {}),
+        ("stdin", "input_reply", {}),
+        ("iopub", "comm_msg", {}),
+        ("shell", "comm_open", {"target_name": "jupyter.widget"}),
+        ("shell", "comm_open", {}),
+    ],
+)
+def test_what_widgets_do_not_need_is_refused(channel: str, kind: str, content: dict):
+    assert refusal(frame(channel, kind, content))
+
+
+@pytest.mark.parametrize("kind", ["comm_msg", "comm_close", "kernel_info_request"])
+def test_what_widgets_need_goes_through(kind: str):
+    assert refusal(frame("shell", kind, {"comm_id": "x", "data": {}})) is None
+    control = {"target_name": "jupyter.widget.control"}
+    assert refusal(frame("shell", "comm_open", control)) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "{}",
+        b"",
+        b"\x07",
+        (2**63).to_bytes(8, "little") + b"x" * 100,
+        (6).to_bytes(8, "little") * 8,
+        frame("shell", "comm_msg", {})[:-60],
+        frame("shell", "comm_msg", []),
+        (6).to_bytes(8, "little") + (2**62).to_bytes(8, "little") * 6,
+    ],
+)
+def test_what_is_no_frame_is_told_apart(message: object):
+    try:
+        assert refusal(message) is None
+    except BadFrame:
+        return
+    assert message == frame("shell", "comm_msg", [])
+
+
+def test_a_session_has_a_limited_number_of_pages():
+    kernels = PageKernels(max_kernels=3, max_kernels_per_session=2)
+    kernels.reserve("one")
+    kernels.reserve("one")
+    with pytest.raises(TooManyPages, match="Close one"):
+        kernels.reserve("one")
+    kernels.reserve("two")
+    with pytest.raises(TooManyPages, match="no room"):
+        kernels.reserve("three")

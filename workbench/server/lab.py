@@ -1,0 +1,154 @@
+"""JupyterLab beside the dashboard: the same database, the person's own Python and settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from workbench.errors import WorkbenchError
+from workbench.server.run import HOST, bad_port, stop_signals
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 8.0
+_POLL_SECONDS = 0.1
+_LOG = "lab.log"
+
+
+def serve_lab(
+    *,
+    home: Path,
+    root_dir: Path,
+    port: int,
+    kernel_environment: Mapping[str, str],
+    on_ready: Callable[[str], None],
+    open_browser: bool = False,
+) -> int:
+    """Run JupyterLab until Ctrl-C or SIGTERM, and return the exit status.
+
+    Parameters
+    ----------
+    home
+        The folder of our own state; what JupyterLab prints goes to `lab.log` in it.
+    root_dir
+        The folder that JupyterLab shows.
+    port
+        0 takes any free one.
+    kernel_environment
+        Variables for JupyterLab and its kernels, besides those of this process: an analyst's
+        own server holds nothing that the analyst may not see.
+    on_ready
+        Called once with the address to open, when it answers.
+
+    Raises
+    ------
+    BadSettings
+        The port is in use.
+    WorkbenchError
+        JupyterLab did not start.
+    """
+    port = _free_port(port)
+    token = secrets.token_urlsafe(32)
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / _LOG).open("wb") as log:
+        return asyncio.run(
+            _serve(
+                _command(port, root_dir, open_browser),
+                # By environment: every user of the machine can read a command line.
+                {**os.environ, **kernel_environment, "JUPYTER_TOKEN": token},
+                log,
+                port,
+                lambda: on_ready(f"http://{HOST}:{port}/lab?token={token}"),
+            )
+        )
+
+
+def _command(port: int, root_dir: Path, open_browser: bool) -> list[str]:
+    settings = {
+        "ServerApp.ip": HOST,
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": root_dir,
+        "ServerApp.open_browser": open_browser,
+        "ServerApp.kernel_spec_manager_class": "workbench.server.kernels.ThisPython",
+        "ServerApp.allow_root": True,  # the dashboard runs for root too; both listen here only
+    }
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    return [sys.executable, "-m", "jupyterlab", *options]
+
+
+async def _serve(
+    command: list[str],
+    environment: Mapping[str, str],
+    log: IO[bytes],
+    port: int,
+    on_ready: Callable[[], None],
+) -> int:
+    with stop_signals() as stop:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C is for us: JupyterLab would ask whether it is meant.
+            start_new_session=True,
+        )
+        try:
+            await _first_of(_answers(port), process.wait(), stop.wait())
+            if process.returncode is None and not stop.is_set():
+                on_ready()
+                await _first_of(process.wait(), stop.wait())
+            if not stop.is_set():
+                raise WorkbenchError(f"JupyterLab ended. What it said is in {log.name}.")
+        finally:
+            await _end(process)
+    return 0
+
+
+async def _first_of(*events: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of several things happened."""
+    waits = [asyncio.ensure_future(event) for event in events]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+async def _answers(port: int) -> None:
+    async with asyncio.timeout(_START_SECONDS):
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection(HOST, port)
+                writer.close()
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End JupyterLab, which ends its kernels; after some seconds everything it started."""
+    if process.returncode is None:
+        process.terminate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _free_port(port: int) -> int:
+    """Return `port`, or a free one for 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as failure:
+            raise bad_port(port, failure) from None
+        return int(probe.getsockname()[1])
