@@ -11,7 +11,7 @@ from workbench.entities import STORED
 from workbench.entities.base import Row
 from workbench.history.tables import CHANGE
 
-assert STORED and CHANGE is not None  # their import fills the metadata
+TABLES = (STORED, CHANGE)  # their import fills the metadata
 
 _LOCK_TIMEOUT = "10s"  # an idle reader must not make everybody else queue behind a migration
 

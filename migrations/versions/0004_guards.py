@@ -111,26 +111,30 @@ BEGIN
 END $$;
 """
 
-# Arguments: pairs of a contained table and its column that refers to this one.
+# Arguments: pairs of a contained table and its column that refers to this one, leaves first:
+# the trash takes leaves first, so that what is contained twice is done when its parent's turn
+# comes; restoring takes them last, for nothing may live in what is still in the trash.
 TRASH_CONTENTS = """
 CREATE FUNCTION rules.trash_contents() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   world uuid := coalesce((to_jsonb(NEW) ->> 'worldid')::uuid, NEW.id);
 BEGIN
-  FOR i IN 0 .. TG_NARGS / 2 - 1 LOOP
-    IF NEW.deleted_at IS NOT NULL THEN
+  IF NEW.deleted_at IS NOT NULL THEN
+    FOR i IN 0 .. TG_NARGS / 2 - 1 LOOP
       EXECUTE format(
         'UPDATE %I.%I SET deleted_at = $1 WHERE worldid = $2 AND %I = $3 AND deleted_at IS NULL',
         TG_TABLE_SCHEMA, TG_ARGV[2 * i], TG_ARGV[2 * i + 1]
       ) USING NEW.deleted_at, world, NEW.id;
-    ELSE
+    END LOOP;
+  ELSE
+    FOR i IN REVERSE TG_NARGS / 2 - 1 .. 0 LOOP
       EXECUTE format(
         'UPDATE %I.%I SET deleted_at = NULL WHERE worldid = $2 AND %I = $3 AND deleted_at = $1',
         TG_TABLE_SCHEMA, TG_ARGV[2 * i], TG_ARGV[2 * i + 1]
       ) USING OLD.deleted_at, world, NEW.id;
-    END IF;
-  END LOOP;
+    END LOOP;
+  END IF;
   RETURN NULL;
 END $$;
 """
@@ -254,7 +258,6 @@ TELLS_WORLD = {
     "scene_thing": ("scene", "sceneid"),
     "persona_relation": ("persona", "personaid"),
 }
-# Leaves first: what is contained twice is then already done when its parent's turn comes.
 CONTENTS = {
     "world": [
         (t, "worldid")

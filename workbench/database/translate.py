@@ -133,7 +133,7 @@ def translate(
         )
     if state in ("42501", "25006"):
         return NotAllowed("The signed-in user may not do this.", entity=entity)
-    if state.startswith(("22", "23")):
+    if state.startswith("23") or state in _TEXT:
         return _refusal(error, state, entity, values or {}, removing=removing)
     return WorkbenchError(f"The database refused this ({state or type(error).__name__}).")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, any_, false, func, literal, or_, select
 
 from workbench.entities import ENTITIES, Link, Stored
 from workbench.entities.base import Entity, Record
@@ -25,7 +25,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "ge": lambda column, value: column >= value,
     "contains": lambda column, value: column.icontains(value, autoescape=True),
     "starts": lambda column, value: column.istartswith(value, autoescape=True),
-    "has": lambda column, value: column.any(value),
+    "has": lambda column, value: literal(value) == any_(column),
     "empty": lambda column, value: column.is_(None) if value else column.is_not(None),
 }
 _TEXT_ONLY = frozenset({"contains", "starts"})

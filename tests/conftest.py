@@ -1,0 +1,150 @@
+"""What tests share: one real PostgreSQL, a migrated template, a fresh copy for whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from workbench.database.address import Address
+from workbench.database.embedded import EmbeddedServer
+from workbench.database.engine import Database
+from workbench.database.migrate import migrate
+from workbench.database.users import acting_user
+from workbench.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = "template_workbench"
+
+
+@dataclass
+class Server:
+    """A PostgreSQL server on which tests may make databases."""
+
+    admin: str
+    owner: str
+
+    _numbers = itertools.count(1)
+
+    def url(self, database: str) -> str:
+        return self.owner.replace("/workbench?", f"/{database}?")
+
+    def run(self, *statements: str) -> None:
+        async def work() -> None:
+            connection = await asyncpg.connect(self.admin)
+            try:
+                for statement in statements:
+                    await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        # A loop of its own: fixtures and tests may already run in one.
+        import threading
+
+        thread = threading.Thread(target=lambda: asyncio.run(work()))
+        thread.start()
+        thread.join()
+
+    def new_database(self, template: str | None = None) -> str:
+        name = f"test_{next(self._numbers)}"
+        copied = f"TEMPLATE {template} STRATEGY file_copy" if template else ""
+        self.run(f"CREATE DATABASE {name} OWNER workbench {copied}")
+        return name
+
+    def drop(self, database: str) -> None:
+        self.run(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """A home for the test run; in a place that the server's user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="workbench-tests-"))
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(home: Path) -> Iterator[Server]:
+    """The embedded server, with a migrated template; durable enough for tests."""
+    with EmbeddedServer(home) as embedded:
+        made = Server(embedded.admin_url, embedded.url)
+        made.run(
+            "ALTER SYSTEM SET fsync = off",
+            "ALTER SYSTEM SET synchronous_commit = off",
+            "ALTER SYSTEM SET full_page_writes = off",
+            "SELECT pg_reload_conf()",
+            f"CREATE DATABASE {TEMPLATE} OWNER workbench",
+        )
+
+        async def prepare() -> None:
+            database = Database(Address.parse(made.url(TEMPLATE)))
+            await migrate(database)
+            await acting_user(database, "tester@localhost")
+            await database.close()
+
+        asyncio.run(prepare())
+        yield made
+
+
+@pytest.fixture
+async def empty_database(server: Server) -> AsyncIterator[str]:
+    """The URL of a database without any tables."""
+    name = await asyncio.to_thread(server.new_database)
+    yield server.url(name)
+    await asyncio.to_thread(server.drop, name)
+
+
+@pytest.fixture
+async def database_url(server: Server) -> AsyncIterator[str]:
+    """The URL of a fresh migrated database with one user, tester@localhost."""
+    name = await asyncio.to_thread(server.new_database, TEMPLATE)
+    yield server.url(name)
+    await asyncio.to_thread(server.drop, name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A fresh migrated database, acted on by tester@localhost."""
+    address = Address.parse(database_url)
+    first = Database(address)
+    user = await acting_user(first, "tester@localhost")
+    await first.close()
+    made = Database(address, userid=user, source="tests")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def wb(database: Database) -> AsyncIterator[Workspace]:
+    """A workspace on a fresh database."""
+    workspace = Workspace(database)
+    yield workspace
+    await workspace.close()
+
+
+@pytest.fixture
+async def sql(database_url: str, database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A plain connection, as psql would be, acting as tester@localhost."""
+    connection = await asyncpg.connect(
+        database_url, server_settings={"workbench.userid": str(database.userid)}
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder with real data; tests that need it say so."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/data")
+    return folder

@@ -1,0 +1,488 @@
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from workbench.entities.persona import PersonaDraft
+from workbench.errors import (
+    Ambiguous,
+    Conflict,
+    DuplicateName,
+    InTheTrash,
+    InvalidDraft,
+    MissingReference,
+    NotFound,
+    Refused,
+    StaleRecord,
+    StillInUse,
+    UnknownField,
+)
+from workbench.workspace import Workspace
+
+
+@pytest.fixture
+async def denmark(wb: Workspace):
+    return await wb.worlds.add(name="Denmark")
+
+
+@pytest.fixture
+async def hamlet(wb: Workspace, denmark):
+    return await wb.personas.add(name="HAMLET", worldid=denmark.id, kind="individual")
+
+
+async def test_added_record_has_what_the_server_sets(wb, denmark):
+    persona = await wb.personas.add(name="OPHELIA", worldid=denmark.id, tags=["Court"])
+    assert persona.version == 1
+    assert persona.created_at == persona.updated_at
+    assert persona.created_at.utcoffset().total_seconds() == 0
+    assert persona.ownerid == wb.database.userid
+    assert persona.deleted_at is None
+    assert persona.tags == ["Court"]
+    assert persona.attributes == {}
+
+
+async def test_add_takes_a_draft_or_fields_or_readable_twins(wb, denmark):
+    by_draft = await wb.personas.add(PersonaDraft(name="A", worldid=denmark.id))
+    by_twin = await wb.personas.add(name="B", world="Denmark")
+    by_record = await wb.personas.add(name="C", world=denmark)
+    assert by_draft.worldid == by_twin.worldid == by_record.worldid == denmark.id
+
+
+async def test_get_by_id_and_by_name_under_its_parent(wb, denmark, hamlet):
+    assert await wb.personas.get(hamlet.id) == hamlet
+    assert await wb.personas.get(str(hamlet.id)) == hamlet
+    assert await wb.personas.get(name="HAMLET", world="Denmark") == hamlet
+    assert (await wb.users.get(email="tester@localhost")).id == wb.database.userid
+
+
+async def test_get_of_what_does_not_exist_suggests_near_names(wb, hamlet):
+    with pytest.raises(NotFound, match="Did you mean 'HAMLET'"):
+        await wb.personas.get(name="HAMLETT", world="Denmark")
+    with pytest.raises(NotFound, match="No persona"):
+        await wb.personas.get(uuid4())
+    with pytest.raises(NotFound, match="An id is a UUID"):
+        await wb.personas.get("HAMLET")
+
+
+async def test_a_name_of_several_records_is_ambiguous(wb, denmark):
+    story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
+    other = await wb.stories.add(name="Amleth", worldid=denmark.id)
+    for parent in (story, other):
+        await wb.acts.add(name="Act I", storyid=parent.id)
+    with pytest.raises(Ambiguous, match="Say also its world or story"):
+        await wb.acts.get(name="Act I")
+    assert (await wb.acts.get(name="Act I", story="Amleth")).storyid == other.id
+
+
+async def test_update_changes_only_named_fields(wb, hamlet):
+    after = await wb.personas.update(hamlet, display_name="Prince Hamlet")
+    assert (after.name, after.display_name, after.kind) == ("HAMLET", "Prince Hamlet", "individual")
+    assert after.version == 2
+    assert after.updated_at > hamlet.updated_at
+    assert after.created_at == hamlet.created_at
+
+
+async def test_update_by_id_needs_the_expected_version(wb, hamlet):
+    after = await wb.personas.update(hamlet.id, {"kind": "prince"}, version=1)
+    assert after.kind == "prince"
+    with pytest.raises(InvalidDraft, match="Say which version"):
+        await wb.personas.update(hamlet.id, kind="king")
+
+
+async def test_update_with_what_is_there_already_is_no_change(wb, hamlet):
+    after = await wb.personas.update(hamlet, name="HAMLET")
+    assert after.version == 1
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_update_of_a_stale_record_is_refused_and_carries_the_current_one(wb, hamlet, by_id):
+    theirs = await wb.personas.update(hamlet, kind="theirs")
+    with pytest.raises(StaleRecord) as caught:
+        if by_id:
+            await wb.personas.update(hamlet.id, version=1, kind="mine")
+        else:
+            await wb.personas.update(hamlet, kind="mine")
+    assert caught.value.current == theirs
+    assert (await wb.personas.get(hamlet.id)).kind == "theirs"
+
+
+async def test_update_of_a_record_that_is_gone_says_so(wb, hamlet):
+    await wb.personas.remove(hamlet)
+    with pytest.raises(NotFound, match="in the trash"):
+        await wb.personas.update(hamlet, kind="ghost")
+    await wb.personas.purge(hamlet)
+    with pytest.raises(NotFound):
+        await wb.personas.update(hamlet, kind="ghost")
+
+
+async def test_twenty_writers_of_one_record_lose_nothing(wb, hamlet):
+    async def writer(number: int) -> int:
+        refused = 0
+        while True:
+            current = await wb.personas.get(hamlet.id)
+            try:
+                await wb.personas.update(current, tags=[*current.tags, f"w{number}"])
+            except StaleRecord:
+                refused += 1
+            else:
+                return refused
+
+    await asyncio.gather(*(writer(number) for number in range(20)))
+    after = await wb.personas.get(hamlet.id)
+    assert sorted(after.tags) == sorted(f"w{number}" for number in range(20))
+    assert after.version == 21
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": "x" * 256}, "name"),
+        ({"name": "   "}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "Mac\x00beth"}, "name"),
+        ({"name": "two\nlines"}, "name"),
+        ({"name": None}, "name"),
+        ({"name": "\ud800"}, "name"),
+        ({"kind": "\x00"}, "kind"),
+        ({"tags": "not a list"}, "tags"),
+        ({"tags": [""]}, "tags"),
+        ({"attributes": {"a": "\x00"}}, "attributes"),
+        ({"attributes": {"a": float("nan")}}, "attributes"),
+        ({"attributes": []}, "attributes"),
+        ({"imageid": "not a uuid"}, "imageid"),
+        ({"description": "a\x00b"}, "description"),
+    ],
+)
+async def test_a_value_that_breaks_a_rule_names_its_field(wb, denmark, fields, field):
+    with pytest.raises(InvalidDraft) as caught:
+        await wb.personas.add(**{"name": "X", "worldid": denmark.id, **fields})
+    assert set(caught.value.problems) == {field}
+    assert await wb.personas.count() == 0
+
+
+async def test_all_bad_fields_are_named_at_once(wb):
+    with pytest.raises(InvalidDraft) as caught:
+        await wb.scenes.add(name=" ", position=0, story_time=float("inf"))
+    assert set(caught.value.problems) == {"name", "position", "story_time", "actid"}
+
+
+async def test_unknown_fields_are_named_with_the_nearest(wb, denmark, hamlet):
+    with pytest.raises(UnknownField, match="Did you mean 'description'"):
+        await wb.personas.add(name="X", worldid=denmark.id, descripton="typo")
+    with pytest.raises(UnknownField):
+        await wb.personas.update(hamlet, version_=2)
+    with pytest.raises(UnknownField):
+        await wb.personas.find(knd="individual")
+    with pytest.raises(UnknownField):
+        await wb.personas.find(order=["nme"])
+
+
+async def test_a_taken_name_is_refused_by_name(wb, denmark, hamlet):
+    with pytest.raises(DuplicateName, match="'HAMLET'") as caught:
+        await wb.personas.add(name="HAMLET", worldid=denmark.id)
+    assert caught.value.field == "name"
+    other = await wb.personas.add(name="YORICK", worldid=denmark.id)
+    with pytest.raises(DuplicateName):
+        await wb.personas.update(other, name="HAMLET")
+
+
+async def test_the_same_e_mail_in_other_letters_is_taken(wb):
+    with pytest.raises(DuplicateName) as caught:
+        await wb.users.add(email="Tester@Localhost")
+    assert caught.value.field == "email"
+
+
+async def test_references_must_exist_in_the_same_world(wb, denmark, hamlet):
+    elsewhere = await wb.worlds.add(name="Scotland")
+    heath = await wb.locations.add(name="A heath", worldid=elsewhere.id)
+    with pytest.raises(MissingReference) as caught:
+        await wb.things.add(name="Skull", worldid=denmark.id, locationid=heath.id)
+    assert caught.value.field == "locationid"
+    with pytest.raises(MissingReference) as caught:
+        await wb.acts.add(name="Act I", storyid=uuid4())
+    assert caught.value.field == "storyid"
+    with pytest.raises(MissingReference, match="There is no location 'A heath'"):
+        await wb.things.add(name="Skull", world=denmark, location="A heath")
+
+
+async def test_remove_takes_the_contents_along_and_restore_brings_them_back(wb, denmark):
+    story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
+    act = await wb.acts.add(name="Act I", storyid=story.id)
+    early = await wb.scenes.add(name="Scene I", actid=act.id)
+    late = await wb.scenes.add(name="Scene II", actid=act.id)
+    await wb.scenes.remove(early)
+    await wb.stories.remove(story)
+    assert await wb.acts.count(world="Denmark") == 0
+    assert await wb.scenes.count(trashed=True) == 2
+    with pytest.raises(InTheTrash):
+        await wb.scenes.restore(late)
+    with pytest.raises(InTheTrash):
+        await wb.scenes.add(name="Scene III", actid=act.id)
+    await wb.stories.restore(story)
+    assert [s.name for s in await wb.scenes.find()] == ["Scene II"]
+
+
+async def test_what_is_in_the_trash_does_not_hold_its_name(wb, denmark, hamlet):
+    await wb.personas.remove(hamlet)
+    await wb.personas.add(name="HAMLET", worldid=denmark.id)
+    with pytest.raises(DuplicateName):
+        await wb.personas.restore(hamlet)
+    with pytest.raises(NotFound, match="in the trash"):
+        await wb.personas.get(hamlet.id)
+    assert (await wb.personas.get(hamlet.id, trashed=True)).name == "HAMLET"
+
+
+async def test_purge_is_only_from_the_trash(wb, hamlet):
+    with pytest.raises(InTheTrash):
+        await wb.personas.purge(hamlet)
+    await wb.personas.remove(hamlet)
+    await wb.personas.purge(hamlet)
+    with pytest.raises(NotFound):
+        await wb.personas.get(hamlet.id, trashed=True)
+
+
+async def test_purge_of_a_user_who_owns_something_is_refused(wb, denmark):
+    user = await wb.users.get(wb.database.userid)
+    await wb.users.remove(user)
+    with pytest.raises(StillInUse, match="world"):
+        await wb.users.purge(user)
+
+
+async def test_add_many_is_all_or_none_and_keeps_the_order(wb, denmark):
+    names = [f"Courtier {n:04}" for n in range(1500)]
+    made = await wb.personas.add_many({"name": n, "worldid": denmark.id} for n in names)
+    assert [p.name for p in made] == names
+    assert [p.id for p in made] == sorted(p.id for p in made)
+    with pytest.raises(DuplicateName):
+        await wb.personas.add_many(
+            [{"name": "New", "worldid": denmark.id}, {"name": names[7], "worldid": denmark.id}]
+        )
+    assert await wb.personas.count() == 1500
+    assert await wb.personas.add_many([]) == []
+
+
+async def test_find_filters_searches_and_counts(wb, denmark):
+    await wb.personas.add_many(
+        [
+            {"name": "GERTRUDE", "kind": "queen", "tags": ["court"], "worldid": denmark.id},
+            {"name": "CLAUDIUS", "kind": "king", "worldid": denmark.id},
+            {"name": "GHOST", "display_name": "The old king", "worldid": denmark.id},
+            {"name": "100% true", "worldid": denmark.id},
+        ]
+    )
+
+    async def names(**said):
+        return sorted(p.name for p in await wb.personas.find(**said))
+
+    assert await names(kind="queen") == ["GERTRUDE"]
+    assert await names(kind=["queen", "king"]) == ["CLAUDIUS", "GERTRUDE"]
+    assert await names(kind=[]) == []
+    assert await names(kind=None) == ["100% true", "GHOST"]
+    assert await names(kind__ne="queen") == ["100% true", "CLAUDIUS", "GHOST"]
+    assert await names(kind__empty=False) == ["CLAUDIUS", "GERTRUDE"]
+    assert await names(name__contains="%") == ["100% true"]
+    assert await names(name__starts="g") == ["GERTRUDE", "GHOST"]
+    assert await names(tags__has="court") == ["GERTRUDE"]
+    assert await names(search="old king") == ["GHOST"]
+    assert await names(search="_") == []
+    assert await names(world="Denmark", search="ghost") == ["GHOST"]
+    assert await names(world="Nowhere") == []
+    page = await wb.personas.find(limit=2, total=True)
+    assert (len(page), page.total) == (2, 4)
+    assert await wb.personas.count(version__ge=1) == 4
+    with pytest.raises(InvalidDraft, match="worldid"):
+        await wb.personas.find(worldid="Denmark")
+    with pytest.raises(InvalidDraft):
+        await wb.personas.find(limit=0)
+    with pytest.raises(InvalidDraft):
+        await wb.personas.find(version__contains="1")
+
+
+@pytest.mark.parametrize("order", [[], ["name"], ["-name"], ["kind", "-name"], ["-kind"], ["kind"]])
+async def test_pages_hold_every_row_once_in_order(wb, denmark, order):
+    await wb.personas.add_many(
+        {"name": f"P{n:02}", "kind": [None, "b", "a"][n % 3], "worldid": denmark.id}
+        for n in range(23)
+    )
+    whole = [p.id for p in await wb.personas.find(order=order, limit=100)]
+    paged, after = [], None
+    while True:
+        page = await wb.personas.find(order=order, limit=5, after=after)
+        paged += [p.id for p in page]
+        after = page.next
+        if after is None:
+            break
+    assert paged == whole
+    assert len(set(paged)) == 23
+
+
+async def test_a_cursor_of_another_order_is_refused(wb, denmark):
+    await wb.personas.add_many({"name": f"P{n}", "worldid": denmark.id} for n in range(3))
+    page = await wb.personas.find(order=["name"], limit=1)
+    for token in (page.next, "rubbish", "W10="):
+        with pytest.raises(InvalidDraft, match="cursor"):
+            await wb.personas.find(order=["-name"], after=token)
+
+
+async def test_links_are_added_found_changed_and_removed(wb, denmark, hamlet):
+    story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
+    act = await wb.acts.add(name="Act I", storyid=story.id)
+    scene = await wb.scenes.add(name="Scene II", actid=act.id)
+    link = await wb.scene_personas.add(sceneid=scene.id, personaid=hamlet.id, words=10)
+    assert (link.worldid, link.version) == (denmark.id, 1)
+    assert await wb.scene_personas.get(scene=scene, persona=hamlet) == link
+    changed = await wb.scene_personas.update(link, words=11)
+    assert (changed.words, changed.version) == (11, 2)
+    with pytest.raises(StaleRecord) as caught:
+        await wb.scene_personas.update(link, words=12)
+    assert caught.value.current == changed
+    with pytest.raises(DuplicateName):
+        await wb.scene_personas.add(sceneid=scene.id, personaid=hamlet.id)
+    with pytest.raises(Refused):
+        await wb.scene_personas.update(changed, sceneid=uuid4())
+    assert [a.story for a in await wb.appearances(persona=hamlet)] == ["Hamlet"]
+    assert [a.persona for a in await wb.appearances(scene=scene)] == ["HAMLET"]
+    await wb.scenes.remove(scene)
+    assert await wb.scene_personas.count() == 0
+    await wb.scenes.restore(scene)
+    await wb.scene_personas.remove(changed)
+    with pytest.raises(NotFound):
+        await wb.scene_personas.remove(changed)
+
+
+async def test_a_transaction_is_all_or_nothing(wb, denmark):
+    with pytest.raises(DuplicateName):
+        async with wb.transaction(reason="casting"):
+            await wb.personas.add(name="A", worldid=denmark.id)
+            await wb.personas.add(name="A", worldid=denmark.id)
+    assert await wb.personas.count() == 0
+
+
+async def test_a_block_within_a_block_is_undone_alone(wb, denmark):
+    async with wb.transaction():
+        await wb.personas.add(name="A", worldid=denmark.id)
+        with pytest.raises(DuplicateName):
+            async with wb.transaction():
+                await wb.personas.add(name="A", worldid=denmark.id)
+        await wb.personas.add(name="B", worldid=denmark.id)
+    assert await wb.personas.count() == 2
+
+
+async def test_parallel_work_in_a_transaction_takes_turns(wb, denmark):
+    async with wb.transaction():
+        await asyncio.gather(
+            *(wb.personas.add(name=f"P{n}", worldid=denmark.id) for n in range(10))
+        )
+    assert await wb.personas.count() == 10
+
+
+async def test_a_failed_transaction_says_how_to_go_on(wb, denmark):
+    async def work():
+        async with wb.transaction():
+            with pytest.raises(DuplicateName):
+                await wb.worlds.add(name="Denmark")
+            await wb.worlds.add(name="Norway")
+
+    with pytest.raises(Conflict, match="failed at an earlier statement"):
+        await work()
+
+
+async def test_deadlocks_are_repeated_until_both_are_done(wb, denmark):
+    one = await wb.personas.add(name="One", worldid=denmark.id)
+    two = await wb.personas.add(name="Two", worldid=denmark.id)
+    met = asyncio.Barrier(2)
+    tries = []
+
+    async def swap(first, second, word):
+        async def work():
+            tries.append(word)
+            await wb.personas.update(await wb.personas.get(first.id), kind=word)
+            if len(tries) <= 2:
+                await met.wait()
+            await wb.personas.update(await wb.personas.get(second.id), kind=word)
+
+        await wb.atomically(work)
+
+    await asyncio.gather(swap(one, two, "x"), swap(two, one, "y"))
+    assert len(tries) > 2
+    assert (await wb.personas.get(one.id)).version == 3
+
+
+async def test_other_errors_are_not_repeated(wb, denmark):
+    tries = 0
+
+    async def work():
+        nonlocal tries
+        tries += 1
+        await wb.worlds.add(name="Denmark")
+
+    with pytest.raises(DuplicateName):
+        await wb.atomically(work)
+    assert tries == 1
+
+
+async def test_every_write_is_one_changeset_with_author_and_reason(wb, sql, denmark, hamlet):
+    await wb.personas.update(hamlet, kind="prince", reason="casting notes")
+    rows = await sql.fetch(
+        "SELECT c.entity, c.operation, c.old, c.new, s.userid, s.reason, s.source"
+        " FROM history.change c JOIN history.changeset s ON s.id = c.changesetid ORDER BY c.id"
+    )
+    assert [(r["entity"], r["operation"]) for r in rows][-3:] == [
+        ("world", "insert"),
+        ("persona", "insert"),
+        ("persona", "update"),
+    ]
+    assert rows[-1]["userid"] == wb.database.userid
+    assert (rows[-1]["reason"], rows[-1]["source"]) == ("casting notes", "tests")
+    assert '"kind": "prince"' in rows[-1]["new"]
+    changes = await wb.latest_changes(denmark)
+    assert (changes[0].operation, changes[0].names, changes[0].author) == (
+        "update",
+        ("HAMLET",),
+        "tester@localhost",
+    )
+
+
+async def test_outline_is_a_tree_in_order(wb, denmark):
+    book = await wb.books.add(name="Plays", worldid=denmark.id)
+    second = await wb.stories.add(name="Z first", worldid=denmark.id, bookid=book.id, position=1)
+    await wb.stories.add(name="A second", worldid=denmark.id, bookid=book.id, position=2)
+    await wb.stories.add(name="Loose", worldid=denmark.id)
+    act = await wb.acts.add(name="Act I", storyid=second.id)
+    for number in (2, 10, 1):
+        await wb.scenes.add(name=f"Scene {number}", actid=act.id, position=number)
+    tree = await wb.outline(denmark)
+    assert [n.label for n in tree.roots] == ["Loose", "Plays"]
+    plays = tree.roots[1]
+    assert [n.label for n in plays.children] == ["Z first", "A second"]
+    scenes = plays.children[0].children[0].children
+    assert [n.label for n in scenes] == ["Scene 1", "Scene 2", "Scene 10"]
+
+
+async def test_outline_of_a_large_world_says_what_it_leaves_out(wb, denmark):
+    from workbench.store.outline import outline
+
+    story = await wb.stories.add(name="S", worldid=denmark.id)
+    act = await wb.acts.add(name="A", storyid=story.id)
+    await wb.scenes.add_many({"name": f"{n}", "actid": act.id} for n in range(7))
+    tree = await outline(wb.database, denmark.id, scenes=5)
+    assert (len(tree.roots[0].children[0].children), tree.left_out) == (5, 2)
+
+
+async def test_subtree_of_a_location(wb, denmark):
+    castle = await wb.locations.add(name="Elsinore", worldid=denmark.id)
+    hall = await wb.locations.add(name="Hall", worldid=denmark.id, parentid=castle.id)
+    await wb.locations.add(name="Throne", worldid=denmark.id, parentid=hall.id)
+    await wb.locations.add(name="Elsewhere", worldid=denmark.id)
+    places = await wb.subtree(castle)
+    assert [(p.name, p.depth) for p in places] == [("Elsinore", 0), ("Hall", 1), ("Throne", 2)]
+    assert places[2].path == ("Elsinore", "Hall", "Throne")
+
+
+async def test_near_names_come_likest_first(wb, denmark, hamlet):
+    await wb.personas.add(name="HAMLETS GHOST", worldid=denmark.id)
+    near = await wb.near_names("persona", "HAMLET", world=denmark)
+    assert [n.name for n in near] == ["HAMLET", "HAMLETS GHOST"]
+    assert near[0].likeness == 1

@@ -1,0 +1,107 @@
+"""The only wiring: settings → server → database → workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from workbench.config import Settings, read_settings
+from workbench.database.address import Address
+from workbench.database.embedded import EmbeddedServer
+from workbench.database.engine import Database
+from workbench.database.migrate import migrate, require_current
+from workbench.database.users import acting_user
+from workbench.workspace import Workspace
+
+__all__ = ["connect", "open_database"]
+
+
+async def connect(
+    url: str | None = None, *, source: str | None = None, **settings: Any
+) -> Workspace:
+    """Return a workspace on the embedded database, or on the one that a URL names.
+
+    Parameters
+    ----------
+    url
+        `postgresql://user@host/database?sslmode=verify-full`; without it the setting
+        WORKBENCH_DATABASE_URL, and without that the embedded PostgreSQL, which is started,
+        and migrated when it is new or older than this package.
+    source
+        Where changes come from, for the history; in Jupyter "notebook".
+    settings
+        Fields of `workbench.config.Settings` that win over the environment: `home`, `user`.
+
+    Raises
+    ------
+    BadSettings, StoreUnavailable, WrongDatabase
+        What is wrong and the way out.
+    """
+    read = read_settings(database_url=url, **settings)
+    embedded = await _embedded(read)
+    try:
+        address = _address(read, embedded)
+        first = _database(address, read)
+        try:
+            if embedded is not None:
+                await migrate(first)
+            else:
+                await require_current(first)
+            user = await acting_user(first, read.user)
+        finally:
+            await first.close()
+        made = _database(address, read, userid=user, source=source or _source())
+        return Workspace(made, on_close=embedded.close if embedded else None)
+    except BaseException:
+        if embedded is not None:
+            embedded.close()
+        raise
+
+
+@asynccontextmanager
+async def open_database(settings: Settings | None = None) -> AsyncIterator[Database]:
+    """Give the configured database as it is: not migrated, nobody acting."""
+    read = settings or read_settings()
+    embedded = await _embedded(read)
+    try:
+        database = _database(_address(read, embedded), read)
+        try:
+            yield database
+        finally:
+            await database.close()
+    finally:
+        if embedded is not None:
+            embedded.close()
+
+
+async def _embedded(settings: Settings) -> EmbeddedServer | None:
+    if settings.database_url is not None:
+        return None
+    return await asyncio.to_thread(EmbeddedServer(settings.home).start)
+
+
+def _address(settings: Settings, embedded: EmbeddedServer | None) -> Address:
+    if embedded is not None:
+        return Address.parse(embedded.url)
+    assert settings.database_url is not None
+    return Address.parse(settings.database_url.get_secret_value())
+
+
+def _database(address: Address, settings: Settings, **options: Any) -> Database:
+    return Database(
+        address,
+        pool_size=settings.pool_size,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        pool_timeout_seconds=settings.pool_timeout_seconds,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        **options,
+    )
+
+
+def _source() -> str | None:
+    """Return "notebook" inside a Jupyter kernel."""
+    import sys
+
+    return "notebook" if "ipykernel" in sys.modules else None
