@@ -82,8 +82,10 @@ class FakeSource:
 
     async def add(self, values: Mapping[str, object]) -> Row:
         self.check({"name": "", **values})
-        empty = dict.fromkeys((c.field for c in self.columns))
-        row = StoredRow({**empty, "open": False, "tags": [], **values, "id": str(uuid4()), "version": 1})
+        empty = dict.fromkeys(c.field for c in self.columns)
+        row = StoredRow(
+            {**empty, "open": False, "tags": [], **values, "id": str(uuid4()), "version": 1}
+        )
         row["locationid__label"] = PLACES.get(str(row["locationid"]), "")
         self.rows = {row["id"]: row, **self.rows}
         return dict(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 from workbench.widgets.source import Column
@@ -27,6 +28,8 @@ def as_text(column: Column, value: Any) -> str:
         return ", ".join(map(str, value))
     if column.kind == "json" and not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False, indent=2)
+    if column.kind == "time" and not column.editable:
+        return _time(str(value))
     return str(value)
 
 
@@ -49,7 +52,7 @@ def from_text(column: Column, text: str) -> Any:
 
 def complaint(column: Column, value: Any) -> str:
     """Say what is wrong with `value` as far as the column alone can tell; "" if nothing is."""
-    if is_empty(value):
+    if is_empty(value) or (isinstance(value, str) and not value.strip()):
         return "must not be empty" if column.required else ""
     if column.max_length is not None and isinstance(value, str) and len(value) > column.max_length:
         return f"has {len(value)} characters; at most {column.max_length} fit"
@@ -63,6 +66,13 @@ def complaint(column: Column, value: Any) -> str:
     if column.kind == "json" and isinstance(value, str):
         return "is not valid JSON"
     return ""
+
+
+def _time(text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return text
 
 
 def _number(column: Column, text: str) -> int | float:

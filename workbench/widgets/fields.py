@@ -62,10 +62,11 @@ class Field:
             case ipywidgets.Checkbox():
                 self.control.value = bool(value)
             case ipywidgets.Dropdown():
-                known = {option for _, option in self.control.options}
-                if value not in known:  # an option of older days stays choosable
-                    self.control.options = (*self.control.options, (str(value), value))
-                self.control.value = value
+                chosen = "" if value is None else str(value)
+                if chosen not in {option for _, option in self.control.options}:
+                    # an option of older days stays choosable
+                    self.control.options = (*self.control.options, (chosen, chosen))
+                self.control.value = chosen
             case _:
                 self.control.value = as_text(self.column, value)
 
@@ -79,7 +80,10 @@ class Field:
             return
         is_reference = isinstance(self.control, ReferencePicker)
         label = self.control.label if is_reference else None
-        self._model.enter(self.column.field, change["new"], label)
+        value = change["new"]
+        if self.column.kind == "choice":
+            value = value or None
+        self._model.enter(self.column.field, value, label)
 
     async def _find(self, term: str) -> list[Choice]:
         return await self._source.lookup(self.column.field, term, dict(self._model.values))
@@ -98,8 +102,8 @@ class Field:
                 return ipywidgets.Checkbox(indent=False, **common)
             case "choice":
                 return ipywidgets.Dropdown(
-                    options=[("–", None), *((option, option) for option in column.options)],
-                    value=None, **common,
+                    options=[("–", ""), *((option, option) for option in column.options)],
+                    value="", **common,
                 )  # fmt: skip
             case "long" | "json":
                 return ipywidgets.Textarea(continuous_update=False, rows=5, **common)

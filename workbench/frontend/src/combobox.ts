@@ -48,6 +48,7 @@ export class Combobox {
       "data-testid": options.testId,
       placeholder: options.placeholder ?? "Search…",
       input: search,
+      focus: () => this.input.select(),
       click: () => this.open(),
       keydown: (event: KeyboardEvent) => this.key(event),
       blur: () => this.left(),

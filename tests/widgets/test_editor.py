@@ -1,0 +1,96 @@
+import asyncio
+
+import pytest
+
+from workbench.widgets import Editor
+
+
+@pytest.fixture
+async def editor(source, browse):
+    editor = Editor(source, noun="scene", plural="scenes")
+    editor.browser = browse(editor.grid)
+    editor.asked = browse(editor.messages)
+    await editor.browser.ask("page", start=0, count=100)
+    return editor
+
+
+async def choose(editor, id):
+    editor.grid.active = id
+    await editor.tasks.settled()
+
+
+async def type_and_save(editor, field, text):
+    editor.form.fields[field].control.value = text
+    editor.form.save_button.click()
+    await editor.form.tasks.settled()
+
+
+async def test_choosing_a_row_loads_it_into_the_form(editor):
+    await choose(editor, "r7")
+    assert editor.form.fields["name"].control.value == "Scene 7"
+    assert editor.form.fields["locationid"].control.label == "Dunsinane 7"
+    assert editor.form.heading.value == "Scene 7"
+
+
+async def test_saving_in_the_form_shows_the_row_in_the_grid(editor, source):
+    await choose(editor, "r7")
+    await type_and_save(editor, "name", "From the form")
+    assert source.rows["r7"]["name"] == "From the form"
+    assert editor.browser.messages[-1]["row"]["name"] == "From the form"
+
+
+async def test_saving_in_the_grid_shows_the_row_in_the_form(editor):
+    await choose(editor, "r7")
+    await editor.browser.ask("save", id="r7", version=1, changes={"name": "From the grid"})
+    assert editor.form.fields["name"].control.value == "From the grid"
+    await type_and_save(editor, "position", "3")
+    assert editor.form.model.status == "saved"
+
+
+async def test_a_grid_edit_of_a_field_typed_in_the_form_opens_a_conflict(editor):
+    await choose(editor, "r7")
+    editor.form.fields["name"].control.value = "Typed"
+    await editor.browser.ask("save", id="r7", version=1, changes={"name": "From the grid"})
+    field = editor.form.fields["name"]
+    assert (field.control.value, field.theirs.value) == ("Typed", "Stored now: From the grid")
+    assert editor.form.save_button.disabled
+
+
+async def test_a_refused_value_is_explained_beside_its_field(editor):
+    await choose(editor, "r7")
+    await type_and_save(editor, "name", "Scene 0")
+    assert "Another scene" in editor.form.fields["name"].problem.value
+
+
+async def test_an_empty_choice_is_no_value(editor, source):
+    await choose(editor, "r7")
+    await type_and_save(editor, "kind", "")
+    assert source.rows["r7"]["kind"] is None
+
+
+async def test_a_removed_row_leaves_the_form(editor):
+    await choose(editor, "r7")
+    await editor.browser.ask("remove", ids=["r7"])
+    assert editor.form.model.status == "empty"
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"), [("agree", "Scene 8"), ("refuse", "Scene 7"), ("", "Scene 7")]
+)
+async def test_unsaved_changes_are_left_only_on_request(editor, answer, shown):
+    await choose(editor, "r7")
+    editor.form.fields["name"].control.value = "Typed"
+    choice = editor.tasks.start(editor.choose("r8"))
+    while not editor.asked.messages:
+        await editor.messages.tasks.settled()
+        await asyncio.sleep(0)
+    await editor.asked.ask("answer", id=editor.asked.messages[-1]["id"], answer=answer)
+    await choice
+    assert editor.form.heading.value == shown
+
+
+async def test_script_in_a_name_stays_text(editor, source):
+    await choose(editor, "r7")
+    await type_and_save(editor, "name", "<script>alert(1)</script>")
+    assert editor.form.heading.value == "<script>alert(1)</script>"
+    assert type(editor.form.heading).__name__ == "Label"

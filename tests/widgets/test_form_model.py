@@ -1,0 +1,132 @@
+import pytest
+from fake_source import FakeSource
+
+from workbench.widgets.form_model import FormModel
+from workbench.widgets.source import StoredRow
+
+
+@pytest.fixture
+def model(source: FakeSource) -> FormModel:
+    model = FormModel(source.columns)
+    model.load(source.rows["r1"])
+    return model
+
+
+def test_only_what_differs_from_the_stored_row_is_a_change(model):
+    model.enter("name", "The Ghost")
+    model.enter("position", "9")
+    model.enter("position", "2")
+    assert model.changes() == {"name": "The Ghost"}
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "problem"),
+    [
+        ("position", "four", "not a number"),
+        ("position", "1.5", "not a whole number"),
+        ("position", "nan", "not a number"),
+        ("position", "0", "1 or more"),
+        ("name", "  ", "must not be empty"),
+        ("name", "x" * 256, "at most 255"),
+        ("attributes", "{", "not valid JSON"),
+    ],
+)
+async def test_text_that_is_no_value_is_kept_and_explained(model, source, field, text, problem):
+    model.enter(field, text)
+    assert problem in model.problems[field]
+    assert await model.save(source) is None
+    assert model.status == "refused"
+    assert source.rows["r1"].version == 1
+
+
+async def test_a_mended_field_loses_its_problem_and_is_saved(model, source):
+    model.enter("position", "four")
+    model.enter("position", "4")
+    row = await model.save(source)
+    assert row["position"] == 4
+    assert (model.status, model.problems, model.dirty) == ("saved", {}, False)
+
+
+async def test_saving_an_untouched_form_writes_nothing(model, source):
+    await model.save(source)
+    assert source.rows["r1"].version == 1
+
+
+async def test_a_refusal_stands_beside_its_field_and_the_typed_value_stays(model, source):
+    model.enter("name", "Scene 0")
+    assert await model.save(source) is None
+    assert model.problems == {"name": "Another scene is named 'Scene 0'."}
+    assert model.values["name"] == "Scene 0"
+
+
+async def test_a_stale_save_overwrites_nothing_and_shows_the_stored_value(model, source):
+    source.rows["r1"] = StoredRow({**source.rows["r1"], "name": "Theirs", "version": 2})
+    model.enter("name", "Mine")
+    assert await model.save(source) is None
+    assert source.rows["r1"]["name"] == "Theirs"
+    assert model.conflicts == {"name": "Theirs"}
+    assert model.values["name"] == "Mine"
+
+
+@pytest.mark.parametrize(("mine", "kept"), [(True, "Mine"), (False, "Theirs")])
+async def test_a_conflict_is_settled_by_choosing_a_value(model, source, mine, kept):
+    source.rows["r1"] = StoredRow({**source.rows["r1"], "name": "Theirs", "version": 2})
+    model.enter("name", "Mine")
+    model.enter("tags", "rain")
+    await model.save(source)
+    model.resolve("name", mine=mine)
+    await model.save(source)
+    assert (source.rows["r1"]["name"], source.rows["r1"]["tags"]) == (kept, ["rain"])
+
+
+async def test_nothing_is_saved_while_a_conflict_is_open(model, source):
+    source.rows["r1"] = StoredRow({**source.rows["r1"], "name": "Theirs", "version": 2})
+    model.enter("name", "Mine")
+    await model.save(source)
+    assert await model.save(source) is None
+    assert source.rows["r1"]["name"] == "Theirs"
+
+
+async def test_a_stale_save_without_a_clash_keeps_both_changes(model, source):
+    source.rows["r1"] = StoredRow({**source.rows["r1"], "kind": "dream", "version": 2})
+    model.enter("name", "Mine")
+    assert await model.save(source) is None
+    assert (model.conflicts, model.values["kind"]) == ({}, "dream")
+    await model.save(source)
+    assert (source.rows["r1"]["name"], source.rows["r1"]["kind"]) == ("Mine", "dream")
+
+
+async def test_an_unreachable_store_loses_nothing_that_was_typed(model, source):
+    model.enter("name", "Mine")
+    source.down = True
+    await model.save(source)
+    assert "does not answer" in model.message
+    source.down = False
+    await model.save(source)
+    assert source.rows["r1"]["name"] == "Mine"
+
+
+async def test_an_unexpected_error_is_told_without_its_details(model, source, caplog):
+    async def broken(*_):
+        raise RuntimeError("password=hunter2")
+
+    source.save = broken
+    model.enter("name", "Mine")
+    await model.save(source)
+    assert "hunter2" not in model.message
+    assert "hunter2" in caplog.text
+
+
+async def test_a_new_row_is_added_with_its_preset(source):
+    model = FormModel(source.columns)
+    model.start({"locationid": "p2"})
+    model.enter("name", "New")
+    row = await model.save(source)
+    assert (row["name"], row["locationid"], row["version"]) == ("New", "p2", 1)
+
+
+def test_revert_brings_back_the_stored_values(model):
+    model.enter("name", "Mine")
+    model.enter("position", "x")
+    model.revert()
+    assert (model.values["name"], model.problems, model.status) == ("Scene 1", {}, "clean")

@@ -1,0 +1,117 @@
+import pytest
+from fake_source import FakeSource
+
+from workbench.widgets import Grid
+from workbench.widgets.source import StoredRow
+
+
+@pytest.fixture
+def grid(source: FakeSource) -> Grid:
+    return Grid(source, noun="scene", plural="scenes")
+
+
+@pytest.fixture
+def browser(grid, browse):
+    return browse(grid)
+
+
+async def test_a_block_holds_the_rows_asked_for_and_the_total(browser):
+    answer = await browser.ask("page", start=100, count=100)
+    assert [row["id"] for row in answer["data"]["rows"]] == [f"r{n}" for n in range(100, 200)]
+    assert answer["data"]["total"] == 300
+
+
+async def test_a_block_is_sorted_and_filtered_by_the_source(browser):
+    answer = await browser.ask(
+        "page",
+        start=0,
+        count=5,
+        sort=[{"field": "name", "descending": True}],
+        filters=[{"field": "position", "test": "between", "value": [5, None]}],
+        search="scene",
+    )
+    assert answer["data"]["rows"][0]["name"] == "Scene 99"
+    assert answer["data"]["total"] == 296
+
+
+async def test_no_request_reads_the_whole_table(browser, source):
+    source.rows = FakeSource(1_500).rows
+    answer = await browser.ask("page", start=0, count=10**9)
+    assert len(answer["data"]["rows"]) == 1_000
+
+
+async def test_an_edit_is_stored_and_the_row_comes_back(browser, grid, source):
+    answer = await browser.ask("save", id="r1", version=1, changes={"name": "New"})
+    assert (answer["ok"], answer["data"]["version"]) == (True, 2)
+    assert grid.changed["name"] == source.rows["r1"]["name"] == "New"
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "field"),
+    [
+        ({"id": "r1", "version": 1, "changes": {"name": " "}}, "refused", "name"),
+        ({"id": "r1", "version": 1, "changes": {"name": "Scene 0"}}, "refused", "name"),
+        ({"id": "r1", "version": 7, "changes": {"name": "x"}}, "stale", None),
+        ({"id": "gone", "version": 1, "changes": {"name": "x"}}, "gone", None),
+    ],
+)
+async def test_a_refused_edit_says_why_and_writes_nothing(browser, source, change, kind, field):
+    answer = await browser.ask("save", **change)
+    assert not answer["ok"]
+    assert (answer["error"]["kind"], answer["error"]["field"]) == (kind, field)
+    assert source.rows["r1"].version == 1
+
+
+async def test_a_stale_edit_is_answered_with_the_stored_row(browser, source):
+    source.rows["r1"] = StoredRow({**source.rows["r1"], "name": "Theirs", "version": 2})
+    answer = await browser.ask("save", id="r1", version=1, changes={"name": "Mine"})
+    assert answer["error"]["current"]["name"] == "Theirs"
+    assert answer["error"]["current"]["version"] == 2
+
+
+async def test_an_unreachable_store_is_told_as_such(browser, source):
+    source.down = True
+    answer = await browser.ask("page", start=0, count=10)
+    assert answer["error"]["kind"] == "unavailable"
+
+
+async def test_an_unknown_operation_is_answered_and_never_run(browser):
+    answer = await browser.ask("__class__")
+    assert answer["error"]["kind"] == "unexpected"
+
+
+async def test_an_unexpected_error_reaches_the_log_and_not_the_browser(browser, source, caplog):
+    source.rows = None
+    answer = await browser.ask("page", start=0, count=10)
+    assert "NoneType" not in str(answer)
+    assert "NoneType" in caplog.text
+
+
+async def test_removed_rows_come_back_with_their_token(browser, grid, source):
+    token = (await browser.ask("remove", ids=["r1", "r2"]))["data"]
+    assert (len(source.rows), grid.removed) == (298, ["r1", "r2"])
+    await browser.ask("restore", token=token)
+    assert len(source.rows) == 300
+
+
+async def test_a_new_row_gets_the_preset(source, browse):
+    browser = browse(Grid(source, preset={"locationid": "p3"}))
+    answer = await browser.ask("add", values={"name": "New"})
+    assert answer["data"]["locationid"] == "p3"
+
+
+async def test_a_reference_is_looked_up_by_its_words(browser):
+    answer = await browser.ask("lookup", field="locationid", term="verona 1", row=None)
+    assert answer["data"][0] == {"value": "p11", "label": "Verona 11", "detail": "a place"}
+
+
+def test_a_widget_travels_as_a_stub_that_loads_the_bundle(grid):
+    assert len(grid._esm.splitlines()) <= 10
+    assert "0123456789ab" in grid._esm
+    assert grid.get_state()["_esm"] == grid._esm
+
+
+async def test_the_kernel_sends_the_bundle_where_no_file_can_be_had(grid, browse):
+    browser = browse(grid)
+    grid._received(grid, {"t": "source"}, [])
+    assert browser.messages == [{"t": "source", "text": "export default 'grid'"}]
