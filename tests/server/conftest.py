@@ -250,13 +250,21 @@ class Server:
     def kernels(self) -> list[psutil.Process]:
         """Return the kernels that run."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "ipykernel_launcher" in " ".join(child.cmdline())]
+        return [child for child in children if is_kernel(child)]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         status = self.process.wait(WAIT_SECONDS)
         self._listener.join(WAIT_SECONDS)
         return status
+
+
+def is_kernel(process: psutil.Process) -> bool:
+    """Tell whether a process is a kernel that still runs."""
+    try:
+        return "ipykernel_launcher" in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -106,6 +106,18 @@ async def test_the_theme_follows_the_system_and_then_the_choice(chromium, server
     await context.close()
 
 
+async def test_a_link_can_be_pasted_into_the_sign_in_page(chromium, server):
+    context = await chromium.new_context()
+    page = await context.new_page()
+    await page.goto(f"http://127.0.0.1:{server.port}/?world=Hamlet")
+    await page.get_by_label("Or paste the link").fill(server.link)
+    await page.get_by_role("button", name="Sign in").click()
+    server.link = server.next("fresh")
+    await expect(page.locator("body")).to_have_attribute("data-state", "ready")
+    assert urlsplit(page.url).query == "world=Hamlet"
+    await context.close()
+
+
 async def test_a_kernel_that_ends_is_told_with_a_way_on(tab):
     await tab.page.get_by_role("button", name="Crash").click()
     await expect(tab.page.get_by_role("alert")).to_contain_text("kernel has ended")
@@ -128,7 +140,28 @@ async def test_leaving_the_page_ends_its_kernel(tab, server, until):
     until(lambda: len(before & {kernel.pid for kernel in server.kernels()}) == len(before) - 1)
 
 
-async def test_a_lost_connection_is_shown_and_comes_back(tab):
-    await tab.page.evaluate("dropConnections()")
-    await press(tab.page)
-    await expect(tab.page.get_by_text("pressed 1")).to_be_visible()
+async def test_a_lost_connection_is_shown_and_comes_back(chromium, server):
+    context = await chromium.new_context()
+    page = await context.new_page()
+    sockets, blocked = [], False
+
+    async def between(socket) -> None:
+        if blocked:
+            await socket.close()
+            return
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    await page.route_web_socket("**/channels**", between)
+    await page.goto(server.link)
+    server.link = server.next("fresh")
+    await press(page)
+    await expect(page.get_by_text("pressed 1")).to_be_visible()
+    blocked = True
+    await sockets[0].close()
+    await expect(page.locator("#connection")).to_have_text("Connection lost, trying again…")
+    await press(page)
+    blocked = False
+    await expect(page.get_by_text("pressed 2")).to_be_visible()
+    await expect(page.locator("#connection")).to_be_empty()
+    await context.close()

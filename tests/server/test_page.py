@@ -24,7 +24,7 @@ def test_the_page_allows_no_foreign_script_frame_or_request(server):
     assert policy["frame-ancestors"] == "'none'"
     assert policy["object-src"] == "'none'"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cache-Control"] == "no-store"
 
 
