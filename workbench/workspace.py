@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from workbench.database.engine import Database
 from workbench.entities.act import ACT, Act, ActDraft
-from workbench.entities.base import DraftT, EntityRecord, RecordT
+from workbench.entities.base import DraftT, RecordT
 from workbench.entities.book import BOOK, Book, BookDraft
 from workbench.entities.image import IMAGE, Image, ImageDraft
 from workbench.entities.links import (
@@ -37,7 +38,7 @@ from workbench.entities.world import WORLD, World, WorldDraft
 from workbench.history.latest import Changed, latest_changes
 from workbench.store.appearances import Appearance, appearances
 from workbench.store.links import LinkRepository
-from workbench.store.names import NearName, near_names
+from workbench.store.names import NearName, WorldKey, near_names, world_id
 from workbench.store.outline import Outline, outline
 from workbench.store.pictures import content, thumbnail
 from workbench.store.places import Place, subtree
@@ -51,9 +52,6 @@ if TYPE_CHECKING:
     from workbench.transfer.report import LoadReport
 
 T = TypeVar("T")
-
-WorldKey = World | UUID | str
-"""What tells a world: its record, its id, its name, or `owner@mail/name`."""
 
 
 class Frames(Rows[DraftT, RecordT]):
@@ -239,12 +237,18 @@ class Workspace:
 
     async def close(self) -> None:
         """Close all connections, and let go of the embedded server."""
-        import sys
+        await self.disconnect()
+        self.release()
 
+    async def disconnect(self) -> None:
+        """Close all connections; they open again when needed."""
         frames = sys.modules.get("workbench.frames")
         if frames is not None:
             frames.close(self.database)
         await self.database.close()
+
+    def release(self) -> None:
+        """Let go of the embedded server, which stops when nobody else uses it."""
         if self._on_close is not None:
             self._on_close()
 
@@ -306,7 +310,7 @@ class Workspace:
         )
 
     async def export(
-        self, folder: Path | str, *, world: WorldKey, format: str = "csv", overwrite: bool = False
+        self, folder: Path, *, world: WorldKey, format: str = "csv", overwrite: bool = False
     ) -> ExportReport:
         """Write a world as files that import again to the same world."""
         from workbench.transfer.export import export
@@ -362,16 +366,3 @@ class Workspace:
         found = world if isinstance(world, World) else await self.worlds.get(world)
         owner = await self.users.get(found.ownerid)
         return f"{owner.email}/{found.name}"
-
-
-async def world_id(database: Database, world: WorldKey) -> UUID:
-    """Return the id of a world told by record, id, name or `owner@mail/name`."""
-    if isinstance(world, EntityRecord):
-        return world.id
-    if isinstance(world, UUID):
-        return world
-    worlds = Repository(database, WORLD)
-    owner, slash, name = world.partition("/")
-    if slash and "@" in owner:
-        return (await worlds.get(name=name, owner=owner)).id
-    return (await worlds.get(name=world)).id

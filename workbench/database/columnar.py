@@ -11,7 +11,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -22,9 +22,11 @@ from workbench.errors import StoreUnavailable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["close", "columns", "snapshot"]
+__all__ = ["Stream", "close", "columns", "snapshot"]
 
 T = TypeVar("T")
+Stream = Callable[[str], AbstractContextManager[Any]]
+"""Gives the batches of rows of a statement."""
 
 _CONNECT_TIMEOUT_SECONDS = 10
 _BROKEN = frozenset({"57P01", "57P02", "57P03", "25P03"})  # shut down, crashed, starting, idle
@@ -130,34 +132,22 @@ def close(database: Database) -> None:
 
 
 async def columns(database: Database, statement: str) -> pa.Table:
-    """Return all rows of `statement`, as committed.
-
-    Cancelling it stops the statement on the server too.
-    """
-    source = _source(database)
-    busy: list[Any] = []
+    """Return all rows of `statement`, as committed."""
 
     def read(connection: Any) -> Any:
         with connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetch_arrow_table()
 
-    try:
-        return await asyncio.to_thread(source.run, read, busy)
-    except asyncio.CancelledError:
-        for connection in busy:
-            with contextlib.suppress(Exception):
-                connection.adbc_cancel()
-        raise
+    return await _in_thread(database, read)
 
 
-def snapshot(
-    database: Database, work: Callable[[Callable[[str], Any]], T], busy: list[Any] | None = None
-) -> T:
-    """Return `work(stream)`, all of whose reads see the database at one moment.
+async def snapshot(database: Database, work: Callable[[Stream], T]) -> T:
+    """Return `work(stream)`, run in a thread; all its reads see the database at one moment.
 
     `stream(statement)` is a context that gives the batches of rows one after another, so that
-    no table is in memory whole. Blocks: call it in a thread.
+    no table is in memory whole. `work` runs again from its beginning if the connection turns
+    out to have broken since it was last used.
     """
 
     def whole(connection: Any) -> T:
@@ -168,7 +158,19 @@ def snapshot(
             cursor.execute("COMMIT")
         return result
 
-    return _source(database).run(whole, [] if busy is None else busy)
+    return await _in_thread(database, whole)
+
+
+async def _in_thread(database: Database, work: Callable[[Any], T]) -> T:
+    """Run `work` in a thread; cancelling stops its statement on the server too."""
+    busy: list[Any] = []
+    try:
+        return await asyncio.to_thread(_source(database).run, work, busy)
+    except asyncio.CancelledError:
+        for connection in busy:
+            with contextlib.suppress(Exception):
+                connection.adbc_cancel()
+        raise
 
 
 @contextmanager

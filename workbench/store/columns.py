@@ -61,37 +61,39 @@ class Tables:
 
         For `sceneid`: `story`, `act`, `scene`.
         """
-        path: list[Column] = []
-        keys: tuple[str, ...] = (name,)
-        entity = ENTITIES[self.stored.references[name]]
-        own = self.stored.twin(name)
+        twins = []
+        for keys in self.path(name):
+            label = self.target(keys).c[self.entity(keys).label]
+            twins.append(Column(self._holder(keys).twin(keys[-1]), "text", label, name, twin=True))
+        return twins
+
+    def path(self, name: str) -> list[tuple[str, ...]]:
+        """Return the foreign keys to follow to what contains the target of `name`, and to it.
+
+        From below the world down: for `sceneid` those to the story, the act, the scene.
+        """
+        path: list[tuple[str, ...]] = [(name,)]
         while True:
-            label = self.target(keys).c[entity.label]
-            path.insert(0, Column(own, "text", label, name, twin=True))
+            entity = self.entity(path[0])
             above = entity.parent_column
             if above is None or entity.parent in ("world", "user"):
                 return path
-            keys = (*keys, above)
-            entity, own = ENTITIES[entity.references[above]], entity.twin(above)
+            path.insert(0, (*path[0], above))
 
     def target(self, keys: tuple[str, ...]) -> Any:
         """Return what the foreign keys `keys` lead to, each followed from the one before."""
         if keys not in self._joins:
-            if len(keys) == 1:
-                here: Any = self.stored.table
-                entity = self.stored.references[keys[0]]
-            else:
-                here = self.target(keys[:-1])
-                entity = self._entity(keys[:-1]).references[keys[-1]]
-            there = ENTITIES[entity].table.alias("_".join(keys))
+            here = self.target(keys[:-1]) if len(keys) > 1 else self.stored.table
+            there = self.entity(keys).table.alias("_".join(keys))
             self._joins[keys] = (there, there.c.id == here.c[keys[-1]])
         return self._joins[keys][0]
 
-    def _entity(self, keys: tuple[str, ...]) -> Entity[Any, Any]:
-        stored: Stored[Any, Any] = self.stored
-        for key in keys:
-            stored = ENTITIES[stored.references[key]]
-        return stored  # type: ignore[return-value]  # references lead to entities alone
+    def entity(self, keys: tuple[str, ...]) -> Entity[Any, Any]:
+        """Return the entity of `target`."""
+        return ENTITIES[self._holder(keys).references[keys[-1]]]
+
+    def _holder(self, keys: tuple[str, ...]) -> Stored[Any, Any]:
+        return self.entity(keys[:-1]) if len(keys) > 1 else self.stored
 
     def select(self, columns: Iterable[Column]) -> sa.Select[Any]:
         """Return the statement that reads `columns`; null where a reference is null."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -13,8 +13,12 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import ENTITIES, Stored
 from workbench.entities.base import Entity, EntityRecord
-from workbench.errors import Ambiguous, MissingReference, shown
+from workbench.entities.world import WORLD, World
+from workbench.errors import Ambiguous, MissingReference, NotFound, shown
 from workbench.store.filters import conditions
+
+WorldKey: TypeAlias = World | UUID | str
+"""What tells a world: its record, its id, its name, or `owner@mail/name`."""
 
 
 @dataclass(frozen=True)
@@ -106,4 +110,34 @@ async def _by_name(
         )
     if len(found) > 1:
         raise Ambiguous(target.name, name, "Give its id instead.")
+    return UUID(str(found[0]))
+
+
+async def world_id(database: Database, world: WorldKey) -> UUID:
+    """Return the id of a live world told by record, id, name or `owner@mail/name`.
+
+    Raises
+    ------
+    NotFound, Ambiguous
+        No world has the name, or several owners' worlds have it.
+    """
+    if isinstance(world, World):
+        return world.id
+    if isinstance(world, UUID):
+        return world
+    table = WORLD.table
+    owner, _, name = world.partition("/")
+    said: dict[str, Any] = {"name": name, "owner": owner} if "@" in owner and name else {}
+    statement = select(table.c.id).where(
+        *conditions(WORLD, said or {"name": world}), table.c.deleted_at.is_(None)
+    )
+    async with database.reading() as connection:
+        with translated("world"):
+            found = (await connection.scalars(statement.limit(2))).all()
+    if len(found) > 1:
+        raise Ambiguous("world", world, f"Write its owner before it: somebody@mail/{world}.")
+    if not found:
+        near = await near_names(database, WORLD, name or world, limit=3)
+        hint = f"Did you mean {' or '.join(repr(n.name) for n in near)}?" if near else ""
+        raise NotFound("world", world, hint)
     return UUID(str(found[0]))

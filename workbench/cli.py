@@ -1,0 +1,181 @@
+"""The command `workbench`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.config import Settings
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Story worlds in PostgreSQL: as DataFrames, as a dashboard, as files.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Port = Annotated[int, typer.Option(help="0 takes any free one.", min=0, max=65535)]
+World = Annotated[str | None, typer.Option(help="A world by name, or owner@mail/name.")]
+
+
+def main() -> None:
+    """Run the command; errors raised on purpose are told in a sentence."""
+    try:
+        app()
+    except WorkbenchError as error:
+        fail(error)
+
+
+def fail(error: WorkbenchError) -> NoReturn:
+    """Say what is wrong and end with status 1."""
+    typer.echo(f"workbench: {error}", err=True)
+    sys.exit(1)
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `work` on an event loop; Ctrl-C ends it with status 130, nothing half done."""
+    try:
+        return asyncio.run(work())
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Nothing was written.", err=True)
+        sys.exit(130)
+
+
+@app.command()
+def up(
+    port: Port = 8866,
+    demo: Annotated[bool, typer.Option(help="Load the demo world on the first start.")] = True,
+) -> None:
+    """Start the database and the dashboard, and print the link that signs in."""
+    from workbench.serving import serve_dashboard
+
+    sys.exit(serve_dashboard(port=port, demo=demo, say=typer.echo))
+
+
+@app.command()
+def lab(
+    folder: Annotated[Path, typer.Argument(help="The folder JupyterLab shows.")] = Path(),
+    port: Port = 8888,
+    browser: Annotated[bool, typer.Option(help="Open the browser too.")] = False,
+) -> None:
+    """Start JupyterLab on the same database."""
+    from workbench.serving import serve_notebooks
+
+    sys.exit(serve_notebooks(folder=folder, port=port, browser=browser, say=typer.echo))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema of the database to this version."""
+    from workbench.connect import open_database
+    from workbench.database.migrate import migrate as bring
+
+    async def work() -> tuple[str | None, str]:
+        async with open_database() as database:
+            return await bring(database)
+
+    before, after = run(work)
+    typer.echo(
+        f"The schema is at {after} already."
+        if before == after
+        else f"The schema went from {before or 'nothing'} to {after}."
+    )
+
+
+@app.command()
+def demo() -> None:
+    """Load the demo world, or bring it back to how it was."""
+    from workbench.connect import connect
+    from workbench.demo import demo_folder
+
+    async def work() -> Any:
+        async with await connect(source="workbench demo") as wb:
+            return await wb.load(demo_folder(), reason="demo world")
+
+    report = run(work)
+    typer.echo(str(report))
+    sys.exit(0 if report.written else 1)
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="CSV files, or folders of them.")],
+    world: World = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Import files, all or nothing; tables are told by the files' names."""
+    from workbench.connect import connect
+    from workbench.progress import shown_progress
+
+    async def work() -> Any:
+        async with await connect(source="workbench import") as wb:
+            with shown_progress(quiet=as_json) as progress:
+                return await wb.load(paths, world=world, dry_run=dry_run, progress=progress)
+
+    try:
+        report = run(work)
+    except WorkbenchError as error:
+        if not as_json:
+            raise
+        problem = {"file": None, "row": None, "column": None, "value": None, "message": str(error)}
+        typer.echo(json.dumps({"tables": {}, "problems": [problem]}, ensure_ascii=False))
+        sys.exit(1)
+    typer.echo(json.dumps(report.as_json(), ensure_ascii=False) if as_json else str(report))
+    sys.exit(1 if report.problems else 0)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    world: Annotated[str, typer.Option(help="A world by name, or owner@mail/name.")],
+    format: Annotated[str, typer.Option(help="csv")] = "csv",
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export there.")] = False,
+) -> None:
+    """Write a world as files that import again to the same world."""
+    from workbench.connect import connect
+
+    async def work() -> Any:
+        async with await connect(source="workbench export") as wb:
+            return await wb.export(folder, world=world, format=format, overwrite=overwrite)
+
+    typer.echo(str(run(work)))
+
+
+@app.command()
+def doctor() -> None:
+    """Say in plain words what is reachable, what is wrong, and what to do."""
+    from workbench.config import read_settings
+    from workbench.connect import open_database
+    from workbench.database.health import Finding, examine
+
+    def tell(finding: Finding) -> bool:
+        typer.echo(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")
+        if finding.remedy:
+            typer.echo(f"     → {finding.remedy}")
+        return finding.well
+
+    async def work(settings: Settings) -> bool:
+        async with open_database(settings) as database:
+            return all([tell(finding) async for finding in examine(database)])
+
+    try:
+        settings = read_settings()
+        where = "the embedded PostgreSQL" if settings.database_url is None else "a server by URL"
+        tell(Finding(True, f"The settings are readable: {where}, state in {settings.home}."))
+        well = run(lambda: work(settings))
+    except WorkbenchError as error:
+        well = tell(Finding(False, str(error)))
+    sys.exit(0 if well else 1)

@@ -1,0 +1,94 @@
+"""What `workbench doctor` finds out about a database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from workbench.database.engine import Database
+from workbench.database.migrate import OLDEST_SERVER, current, head, require_server
+from workbench.errors import WorkbenchError, WrongDatabase
+
+_INVALID_INDEXES = text(
+    "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1"
+)
+_EXTENSIONS = text(
+    "SELECT string_agg(w.name, ', ') FROM (VALUES ('pg_trgm'), ('btree_gin')) AS w(name)"
+    " WHERE NOT EXISTS (SELECT FROM pg_available_extensions a WHERE a.name = w.name)"
+)
+_TLS = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+_LONG = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+    " AND state_change < now() - interval '10 minutes'"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: whether it is well, in a sentence, and the way out if not."""
+
+    well: bool
+    what: str
+    remedy: str = ""
+
+
+async def examine(database: Database) -> AsyncIterator[Finding]:
+    """Yield what is found, most basic first; stops at what makes the rest pointless."""
+    try:
+        version = await require_server(database)
+    except WrongDatabase as error:
+        yield Finding(False, str(error), f"Use PostgreSQL {OLDEST_SERVER} or later.")
+        return
+    except WorkbenchError as error:
+        yield Finding(False, str(error), "Start the server, or mend WORKBENCH_DATABASE_URL.")
+        return
+    yield Finding(True, f"{database.address} answers; it is PostgreSQL {version}.")
+    async with database.reading() as connection:
+        tls = await connection.scalar(_TLS)
+        missing = await connection.scalar(_EXTENSIONS)
+    local = "?host=/" in database.address.url or "host=%2F" in database.address.url
+    yield Finding(
+        True,
+        "The connection is a local socket."
+        if local
+        else f"The connection is {'encrypted' if tls else 'not encrypted'}."
+        + ("" if tls else " Add sslmode=verify-full to WORKBENCH_DATABASE_URL for a remote one."),
+    )
+    if missing:
+        yield Finding(
+            False,
+            f"The server has no extension {missing}.",
+            "Install PostgreSQL's contrib package there (postgresql-contrib on Debian).",
+        )
+    found = await current(database)
+    if found != head():
+        newer = found is not None and found > head()
+        yield Finding(
+            False,
+            f"The schema is at revision {found or 'none'}; this version needs {head()}.",
+            "Install the newer workbench." if newer else "Run `workbench migrate`.",
+        )
+        return
+    yield Finding(True, f"The schema is at revision {found}, as this version needs.")
+    async with database.reading() as connection:
+        invalid = (await connection.scalars(_INVALID_INDEXES)).all()
+        idle = int(await connection.scalar(_LONG) or 0)
+        users = int(
+            await connection.scalar(text('SELECT count(*) FROM "user" WHERE deleted_at IS NULL'))
+            or 0
+        )
+        worlds = int(
+            await connection.scalar(text("SELECT count(*) FROM world WHERE deleted_at IS NULL"))
+            or 0
+        )
+    for index in invalid:
+        yield Finding(False, f"The index {index} is invalid.", f"Run REINDEX INDEX {index}.")
+    if idle:
+        yield Finding(
+            False,
+            f"{idle} sessions have held a transaction open, idle, for over ten minutes.",
+            "Close the notebooks or programs that began them; they keep changes from others.",
+        )
+    yield Finding(True, f"It holds {worlds} worlds and {users} users.")

@@ -1,0 +1,257 @@
+"""Rows of a repository as a grid and a form want them: blocks, labels, choices, undo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column as SqlColumn
+from sqlalchemy import ColumnElement, Select, case, func, select
+
+from workbench.database.engine import Database
+from workbench.database.translate import translated
+from workbench.editing.columns import columns_of
+from workbench.entities import ENTITIES
+from workbench.entities.base import Entity
+from workbench.errors import StaleRecord, UnknownField
+from workbench.store.filters import conditions, counted, matching
+from workbench.store.keyset import Step, after, cursor, steps
+from workbench.store.names import WorldKey, world_id
+from workbench.store.repository import Repository
+from workbench.widgets.editor import Editor
+from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, StoredRow
+from workbench.widgets.wire import json_safe
+
+_LOOKUP_ROWS = 30
+_TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
+
+
+class RepositorySource:
+    """The rows of one repository, of one world or of all.
+
+    Blocks are found by keyset from the nearest block that was read before, so scrolling
+    through ten million rows costs what scrolling through a thousand does.
+    """
+
+    def __init__(self, repository: Repository[Any, Any], world: WorldKey | None = None) -> None:
+        self.repository = repository
+        self.database: Database = repository.database
+        self.entity: Entity[Any, Any] = repository.entity
+        self.columns: list[Column] = columns_of(self.entity)
+        self._world = world
+        self._asked: object = None
+        self._marks: dict[int, str] = {}
+        self._total: int | None = None
+
+    async def page(
+        self,
+        start: int,
+        count: int,
+        *,
+        sort: Sequence[Sort],
+        filters: Sequence[Filter],
+        search: str | None,
+    ) -> Page:
+        """Return rows `start` to `start + count` of those that fit."""
+        asked = (tuple(sort), repr(filters), search)
+        if start == 0 or asked != self._asked:  # a fresh look, or another question
+            self._asked, self._marks, self._total = asked, {}, None
+        order = steps(
+            self.entity, [f"-{s.field}" if s.descending else s.field for s in sort] or self._order()
+        )
+        fitting = select(*self.entity.shown).where(*await self._fitting(filters, search))
+        mark = max((m for m in self._marks if m <= start), default=0)
+        block = fitting.order_by(*(step.clause for step in order)).limit(count)
+        if mark:
+            block = block.where(after(order, self._marks[mark]))
+        if start > mark:
+            block = block.offset(start - mark)
+        async with self.database.reading() as connection:
+            with translated(self.entity.name):
+                found = await connection.execute(self._labelled(block, order))
+                rows = [dict(row._mapping) for row in found]
+                if self._total is None:
+                    self._total = int(await connection.scalar(counted(fitting)) or 0)
+        if len(rows) == count:
+            self._marks[start + count] = cursor(order, rows[-1])
+        return Page([_row(row) for row in rows], self._total)
+
+    async def lookup(self, field: str, term: str, row: Mapping[str, Any] | None) -> list[Choice]:
+        """Return the records of the same world that a reference may point to, best first."""
+        target = self._target(field)
+        table = target.table
+        name = table.c[target.label]
+        parent = ENTITIES.get(target.parent or "")
+        statement: Select[Any] = select(table.c.id, _words(target, table)).where(
+            table.c.deleted_at.is_(None)
+        )
+        if parent is not None and parent.in_world:
+            above = parent.table.alias("above")
+            statement = statement.add_columns(_words(parent, above)).outerjoin(
+                above, above.c.id == table.c[target.parent_column or ""]
+            )
+        else:
+            statement = statement.add_columns(table.c.get("kind", table.c.id).label("detail"))
+        if target.in_world:
+            world = await self._world_of(row)
+            if world is not None:
+                statement = statement.where(table.c.worldid == world)
+        order: list[Any] = [name]
+        if term.strip():
+            statement = statement.where(matching(target, term))
+            order.insert(0, case((name.istartswith(term.strip(), autoescape=True), 0), else_=1))
+        async with self.database.reading() as connection:
+            with translated(target.name):
+                found = await connection.execute(statement.order_by(*order).limit(_LOOKUP_ROWS))
+                return [
+                    Choice(str(id_), label, detail if isinstance(detail, str) else "")
+                    for id_, label, detail in found
+                ]
+
+    async def save(self, id: str, version: int, changes: Mapping[str, object]) -> Row:
+        """Store the changes of one row, unless somebody else changed it first."""
+        try:
+            saved = await self.repository.update(id, dict(changes), version=version)
+        except StaleRecord as stale:
+            current = StoredRow((await self._rows([stale.current.id]))[0])
+            raise StaleRecord(self.entity.name, current, expected_version=version) from stale
+        return (await self._rows([saved.id]))[0]
+
+    async def add(self, values: Mapping[str, object]) -> Row:
+        """Store a new row; the world is known, so nobody needs to say it."""
+        given: dict[str, Any] = dict(values)
+        world = await self._world_id()
+        if world is not None and "worldid" in self.entity.table.c:
+            given.setdefault("worldid", world)
+        added = await self.repository.add(**given)
+        self._total = None
+        return (await self._rows([added.id]))[0]
+
+    async def remove(self, ids: Sequence[str]) -> str:
+        """Put rows into the trash, as one changeset; return what `restore` takes."""
+
+        async def work() -> None:
+            for id_ in ids:
+                await self.repository.remove(id_)
+
+        await self.database.atomically(work, reason=f"removed {len(ids)} {self.entity.plural}")
+        self._total = None
+        return json.dumps(list(ids))
+
+    async def restore(self, token: str) -> None:
+        """Take the rows that were removed together out of the trash."""
+
+        async def work() -> None:
+            for id_ in json.loads(token):
+                await self.repository.restore(id_)
+
+        await self.database.atomically(work, reason=f"restored {self.entity.plural}")
+        self._total = None
+
+    def _order(self) -> list[str]:
+        """Return the order in which people expect the rows: within a parent by position."""
+        columns = self.entity.table.c
+        if self.entity.parent not in ("world", "user", None):
+            return [f"{self.entity.parent}id", "position" if "position" in columns else "name"]
+        return ["position", "name"] if "position" in columns else [self.entity.label]
+
+    async def _fitting(
+        self, filters: Sequence[Filter], search: str | None
+    ) -> list[ColumnElement[bool]]:
+        said: dict[str, Any] = {}
+        for one in filters:
+            if one.test == "between":
+                low, high = one.value
+                said |= {f"{one.field}__ge": low} if low is not None else {}
+                said |= {f"{one.field}__le": high} if high is not None else {}
+            elif one.test in ("empty", "not_empty"):
+                said[f"{one.field}__empty"] = one.test == "empty"
+            elif one.test == "contains" and self._kind(one.field) == "tags":
+                said[f"{one.field}__has"] = one.value
+            else:
+                said[f"{one.field}__{_TESTS[one.test]}"] = one.value
+        where = [self.entity.table.c.deleted_at.is_(None), *conditions(self.entity, said)]
+        world = await self._world_id()
+        if world is not None and self.entity.in_world:
+            where.append(self.entity.table.c.worldid == world)
+        if search and search.strip():
+            where.append(matching(self.entity, search))
+        return where
+
+    def _kind(self, field: str) -> str:
+        kind = self.entity.kinds.get(field)
+        return kind.word if kind else ""
+
+    def _labelled(self, block: Select[Any], order: Sequence[Step] = ()) -> Select[Any]:
+        """Add to the rows of `block` the words for what they refer to."""
+        rows = block.subquery("block")
+        labels: list[ColumnElement[Any]] = []
+        joined: Any = rows
+        for column, entity in self.entity.references.items():
+            if column == "worldid":
+                continue
+            target = ENTITIES[entity]
+            there = target.table.alias(f"to_{column}")
+            joined = joined.outerjoin(there, there.c.id == rows.c[column])
+            labels.append(_words(target, there).label(f"{column}__label"))
+            labels.append(there.c.deleted_at.is_not(None).label(f"{column}__trashed"))
+        clauses = [
+            rows.c[s.column.name].desc() if s.descending else rows.c[s.column.name] for s in order
+        ]
+        return select(*rows.c, *labels).select_from(joined).order_by(*clauses)
+
+    async def _rows(self, ids: Sequence[UUID]) -> list[Row]:
+        block = select(*self.entity.shown).where(self.entity.table.c.id.in_(ids))
+        async with self.database.reading() as connection:
+            with translated(self.entity.name):
+                return [
+                    _row(dict(row._mapping))
+                    for row in await connection.execute(self._labelled(block))
+                ]
+
+    def _target(self, field: str) -> Entity[Any, Any]:
+        try:
+            return ENTITIES[self.entity.references[field]]
+        except KeyError:
+            raise UnknownField(self.entity.name, field, self.entity.references) from None
+
+    async def _world_of(self, row: Mapping[str, Any] | None) -> UUID | None:
+        if not self.entity.in_world:  # a world itself: what it refers to lies in it
+            return UUID(str(row["id"])) if row and row.get("id") else None
+        if row and row.get("worldid"):
+            return UUID(str(row["worldid"]))
+        return await self._world_id()
+
+    async def _world_id(self) -> UUID | None:
+        if self._world is not None and not isinstance(self._world, UUID):
+            self._world = await world_id(self.database, self._world)
+        return self._world
+
+
+def _words(entity: Entity[Any, Any], table: Any) -> ColumnElement[Any]:
+    """Return what stands for a record to people."""
+    label: SqlColumn[Any] = table.c[entity.label]
+    return func.coalesce(table.c.display_name, label)
+
+
+def _row(values: Mapping[str, Any]) -> Row:
+    row: Row = json_safe(values)
+    return {k: v for k, v in row.items() if not (k.endswith("__trashed") and not v)}
+
+
+def editor(
+    repository: Repository[Any, Any], world: WorldKey | None = None, **traits: object
+) -> Editor:
+    """Return a grid with a form beside it, over the records of `repository`.
+
+    Parameters
+    ----------
+    world
+        Show and add records of this world only: its record, id or name.
+    """
+    entity = repository.entity
+    return Editor(
+        RepositorySource(repository, world), noun=entity.name, plural=entity.plural, **traits
+    )

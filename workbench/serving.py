@@ -1,0 +1,92 @@
+"""What `workbench up` and `workbench lab` do: database first, then the server, then a link."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from workbench.config import Settings, read_settings
+from workbench.connect import connect, open_database
+from workbench.database.migrate import current
+from workbench.demo import demo_folder
+from workbench.errors import InvalidRows
+from workbench.workspace import Workspace
+
+Say = Callable[[str], None]
+
+
+def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
+    """Start the database, load the demo world on the first start, serve; return the status."""
+    from workbench.server.run import dashboard_notebook, serve
+
+    settings = read_settings()
+    workspace = asyncio.run(_prepare(settings, demo=demo, say=say))
+    try:
+
+        def ready(link: str) -> None:
+            say(f"Workbench is ready. Open this link; it signs in once:\n\n    {link}\n")
+            say("Ctrl-C stops it.")
+
+        return serve(
+            home=settings.home,
+            notebook=dashboard_notebook(),
+            port=port,
+            kernel_environment=kernel_environment(settings),
+            on_ready=ready,
+            on_new_link=lambda link: say(f"Signed in. For another browser: {link}"),
+        )
+    finally:
+        workspace.release()
+
+
+def serve_notebooks(*, folder: Path, port: int, browser: bool, say: Say) -> int:
+    """Start the database and JupyterLab on it; return the status."""
+    from workbench.server.lab import serve_lab
+
+    settings = read_settings()
+    workspace = asyncio.run(_prepare(settings, demo=False, say=say))
+    try:
+        return serve_lab(
+            home=settings.home,
+            root_dir=folder.resolve(),
+            port=port,
+            kernel_environment=kernel_environment(settings),
+            on_ready=lambda link: say(f"JupyterLab is ready:\n\n    {link}\n\nCtrl-C stops it."),
+            open_browser=browser,
+        )
+    finally:
+        workspace.release()
+
+
+async def _prepare(settings: Settings, *, demo: bool, say: Say) -> Workspace:
+    """Return a workspace without open connections, which keeps the embedded server alive."""
+    say("Starting the database …")
+    if settings.database_url is None:
+        async with open_database(settings) as database:
+            new = await current(database) is None
+            workspace = await connect(**settings.model_dump(exclude={"database_url"}))
+    else:
+        new = False
+        workspace = await connect(**settings.model_dump())
+    try:
+        if new and demo:
+            say("Loading the demo world …")
+            report = await workspace.load(demo_folder(), reason="demo world")
+            if report.problems:
+                raise InvalidRows(report.problems)
+        await workspace.disconnect()
+    except BaseException:
+        await workspace.close()
+        raise
+    return workspace
+
+
+def kernel_environment(settings: Settings) -> dict[str, str]:
+    """Return what a kernel needs to open the same database as the same user."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("WORKBENCH_")}
+    given |= {"WORKBENCH_HOME": str(settings.home), "WORKBENCH_USER": settings.user}
+    if settings.database_url is not None:
+        given["WORKBENCH_DATABASE_URL"] = settings.database_url.get_secret_value()
+    return given
