@@ -53,13 +53,14 @@ class _Source:
         if waiting is not None:
             try:
                 return self._with(waiting, work, busy)
-            except Exception as error:
+            except _errors() as error:
                 if not _is_broken(error):
-                    raise self._translated(error) from error
+                    raise translate(error) from error
         try:
             return self._with(self._open(), work, busy)
-        except Exception as error:
-            raise self._translated(error) from error
+        except _errors() as error:
+            broken = ConnectionError() if _is_broken(error) else error
+            raise translate(broken) from error
 
     def _with(self, connection: Any, work: Callable[[Any], T], busy: list[Any]) -> T:
         busy.append(connection)
@@ -83,26 +84,16 @@ class _Source:
             return self._idle.pop() if self._idle else None
 
     def _open(self) -> Any:
-        from adbc_driver_manager.dbapi import Error
         from adbc_driver_postgresql.dbapi import connect
 
         try:
             return connect(self._uri, autocommit=True)
-        except Error:
+        except _errors():
             # libpq's message may quote the address.
             raise StoreUnavailable(
                 f"{self._shown}: the connection for frames and files did not come about. "
                 "`workbench doctor` looks into it."
             ) from None
-
-    def _translated(self, error: Exception) -> Exception:
-        from adbc_driver_manager.dbapi import Error
-
-        if not isinstance(error, Error):
-            return error
-        if _is_broken(error):
-            return translate(ConnectionError())
-        return translate(error)
 
     def close(self) -> None:
         """Close the connection that waits."""
@@ -179,6 +170,12 @@ def _batches(connection: Any, statement: str) -> Iterator[Any]:
         cursor.execute(statement)
         with cursor.fetch_record_batch() as reader:
             yield reader
+
+
+def _errors() -> type[Exception]:
+    from adbc_driver_manager.dbapi import Error
+
+    return Error
 
 
 def _is_broken(error: BaseException) -> bool:

@@ -1,0 +1,246 @@
+"""A world as files: complete, readable, safe to write, and the same when imported again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.database.engine import Database
+from workbench.entities.world import World
+from workbench.errors import NotFound, Refused, WorkbenchError
+from workbench.transfer.export import export
+from workbench.workspace import Workspace
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+FILES = {
+    "worlds.csv",
+    "images.csv",
+    "books.csv",
+    "stories.csv",
+    "acts.csv",
+    "locations.csv",
+    "personas.csv",
+    "things.csv",
+    "scenes.csv",
+    "scene_personas.csv",
+    "scene_things.csv",
+    "persona_relations.csv",
+}
+
+
+def rows(folder: Path, plural: str) -> list[dict[str, str]]:
+    with (folder / f"{plural}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+@pytest.fixture
+async def elsinore(wb: Workspace) -> World:
+    """A world that uses everything, with values that are hard to write."""
+    world = await wb.worlds.add(name="Elsinore; Kronborg", attributes={"year": "1601"})
+    image = await wb.images.add(
+        worldid=world.id, name="Ghost, at night: «Hø»", media_type="image/png", content=PNG
+    )
+    await wb.images.add(worldid=world.id, name="A picture elsewhere", source_url="http://a/b?c=d")
+    await wb.worlds.update(world, imageid=image.id)
+    book = await wb.books.add(worldid=world.id, name="Folio", position=1)
+    story = await wb.stories.add(worldid=world.id, name="Hamlet", bookid=book.id)
+    second = await wb.acts.add(storyid=story.id, name="Act I", position=2)
+    first = await wb.acts.add(storyid=story.id, name="Act II", position=1)
+    castle = await wb.locations.add(worldid=world.id, name="Castle", x=0.1, y=1 / 3)
+    hall = await wb.locations.add(worldid=world.id, name="A hall", parentid=castle.id)
+    late = await wb.scenes.add(
+        actid=second.id,
+        name='He said, "Ay"',
+        description="one\rtwo\nthree\r\nfour",
+        text="  kept as it is  ",
+        story_time=-1.25e-7,
+        locationid=hall.id,
+        tags=["a;b", "[c"],
+        attributes={"mood": "dark", "note": "", "seen": 3, "name": "clash", "a,b": "x"},
+    )
+    await wb.scenes.add(actid=first.id, name="Prologue", attributes={"mood": "light, airy"})
+    persona = await wb.personas.add(
+        worldid=world.id, name="Ophelia", aliases=["Fée", "O'F"], imageid=image.id, tags=["x", "y"]
+    )
+    other = await wb.personas.add(worldid=world.id, name="Hamlet % \\ $1 :x")
+    thing = await wb.things.add(worldid=world.id, name="Skull", personaid=other.id)
+    await wb.scene_personas.add(
+        sceneid=late.id, personaid=persona.id, words=3, attributes={"guise": "mad"}
+    )
+    await wb.scene_things.add(sceneid=late.id, thingid=thing.id, note="=1+1")
+    await wb.persona_relations.add(
+        personaid=persona.id, otherid=other.id, kind="loves", mutual=True
+    )
+    return world
+
+
+async def test_an_export_writes_a_file_for_every_table(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    report = await export(database, elsinore.id, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == FILES
+    assert {f"{plural}.csv" for plural in report.tables} == FILES
+    assert report.tables["scenes"] == len(rows(tmp_path / "out", "scenes")) == 2
+    assert report.pictures == 1
+    assert not report.notes
+    assert json.loads(json.dumps(report.as_json()))["tables"]["acts"] == 2
+
+
+async def test_files_name_rows_by_words_in_order_of_position(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    await export(database, elsinore.id, tmp_path)
+    prologue, late = rows(tmp_path, "scenes")
+    assert list(late)[:4] == ["world", "story", "act", "name"]
+    assert (prologue["act"], prologue["name"]) == ("Act II", "Prologue")
+    assert late["name"] == 'He said, "Ay"'
+    assert late["world"] == "Elsinore; Kronborg"
+    assert late["location"] == "A hall"
+    assert late["owner"] == "tester@localhost"
+    assert float(late["story_time"]) == -1.25e-7
+    assert late["description"] == "one\rtwo\nthree\r\nfour"
+    assert late["text"] == "  kept as it is  "
+    assert json.loads(late["tags"]) == ["a;b", "[c"]
+    assert not {"id", "worldid", "actid", "version", "created_at", "deleted_at"} & set(late)
+    (cast,) = rows(tmp_path, "scene_personas")
+    assert list(cast)[:5] == ["world", "story", "act", "scene", "persona"]
+    assert cast["guise"] == "mad"
+    (relation,) = rows(tmp_path, "persona_relations")
+    assert (relation["persona"], relation["other"]) == ("Ophelia", "Hamlet % \\ $1 :x")
+    assert relation["mutual"] == "true"
+    (world,) = rows(tmp_path, "worlds")
+    assert (world["image"], world["year"]) == ("Ghost, at night: «Hø»", "1601")
+    assert rows(tmp_path, "personas")[1]["aliases"] == "Fée; O'F"
+
+
+async def test_only_keys_that_always_hold_plain_text_become_columns(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    await export(database, elsinore.id, tmp_path)
+    prologue, late = rows(tmp_path, "scenes")
+    assert (prologue["mood"], late["mood"]) == ("light, airy", "dark")
+    assert prologue["attributes"] == ""
+    assert json.loads(late["attributes"]) == {
+        "note": "",
+        "seen": 3,
+        "name": "clash",
+        "a,b": "x",
+    }
+
+
+async def test_a_table_without_rows_has_its_header(
+    database: Database, wb: Workspace, tmp_path: Path
+) -> None:
+    world = await wb.worlds.add(name="Empty")
+    await export(database, world.id, tmp_path)
+    assert (tmp_path / "acts.csv").read_text(encoding="utf-8") == (
+        "world,story,name,display_name,description,position,owner,tags\n"
+    )
+    assert not (tmp_path / "pictures").exists()
+
+
+async def test_pictures_lie_beside_the_files_under_safe_names(
+    database: Database, wb: Workspace, elsinore: World, tmp_path: Path
+) -> None:
+    for name in ("../../etc/passwd", "GHOST at night hø", "NUL", "絵"):
+        await wb.images.add(worldid=elsinore.id, name=name, content=PNG + name.encode())
+    await export(database, elsinore.id, tmp_path)
+    files = {row["name"]: row["file"] for row in rows(tmp_path, "images")}
+    assert files["Ghost, at night: «Hø»"] == "pictures/ghost_at_night_h.png"
+    assert files["GHOST at night hø"] == "pictures/ghost_at_night_h.bin"
+    assert files["../../etc/passwd"] == "pictures/etc_passwd.bin"
+    assert files["NUL"] == "pictures/nul_.bin"
+    assert files["絵"] == "pictures/picture.bin"
+    assert files["A picture elsewhere"] == ""
+    assert (tmp_path / files["../../etc/passwd"]).read_bytes() == PNG + b"../../etc/passwd"
+    assert len({name.casefold() for name in files.values() if name}) == 5
+
+
+async def test_what_is_in_the_trash_is_left_out_and_told(
+    database: Database, wb: Workspace, elsinore: World, tmp_path: Path
+) -> None:
+    await wb.personas.remove(await wb.personas.get(name="Ophelia", worldid=elsinore.id))
+    await wb.locations.remove(await wb.locations.get(name="A hall", worldid=elsinore.id))
+    report = await export(database, elsinore.id, tmp_path)
+    assert [row["name"] for row in rows(tmp_path, "personas")] == ["Hamlet % \\ $1 :x"]
+    assert rows(tmp_path, "scene_personas") == []
+    assert rows(tmp_path, "persona_relations") == []
+    assert rows(tmp_path, "scenes")[1]["location"] == ""
+    # A relation whose own persona is in the trash is there along with it: nothing is lost.
+    assert [note.split(":")[0] for note in report.notes] == ["scenes", "scene_personas"]
+
+
+async def test_a_folder_with_other_files_is_refused(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    (tmp_path / "acts.csv").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine too")
+    with pytest.raises(Refused, match="overwrite=True"):
+        await export(database, elsinore.id, tmp_path)
+    assert (tmp_path / "acts.csv").read_text() == "mine"
+    await export(database, elsinore.id, tmp_path, overwrite=True)
+    assert len(rows(tmp_path, "acts")) == 2
+    assert (tmp_path / "notes.txt").read_text() == "mine too"
+
+
+async def test_a_failure_leaves_nothing_half_done(
+    database: Database, elsinore: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.transfer import export as module
+
+    written: list[str] = []
+    real = module.write_csv
+
+    def full(path: Path, *rest: Any) -> int:
+        if len(written) == 3:
+            raise OSError(28, "No space left on device", str(path))
+        written.append(path.name)
+        return real(path, *rest)
+
+    monkeypatch.setattr(module, "write_csv", full)
+    with pytest.raises(WorkbenchError, match="No space left"):
+        await export(database, elsinore.id, tmp_path / "deep" / "out")
+    assert names(tmp_path) == []
+    monkeypatch.undo()
+    report = await export(database, elsinore.id, tmp_path / "deep" / "out")
+    assert report.tables["scenes"] == 2
+
+
+async def test_a_path_that_is_a_file_is_refused(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(Refused, match="is a file"):
+        await export(database, elsinore.id, tmp_path / "out")
+
+
+async def test_a_world_in_the_trash_is_not_exported(
+    database: Database, wb: Workspace, elsinore: World, tmp_path: Path
+) -> None:
+    await wb.worlds.remove(await wb.worlds.get(elsinore.id))
+    with pytest.raises(NotFound):
+        await export(database, elsinore.id, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+async def test_an_export_inside_a_transaction_is_refused(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    async with database.transaction():
+        with pytest.raises(Refused, match="transaction"):
+            await export(database, elsinore.id, tmp_path)
+
+
+async def test_an_unknown_format_is_refused(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    with pytest.raises(Refused, match="csv"):
+        await export(database, elsinore.id, tmp_path, format="docx")

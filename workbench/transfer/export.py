@@ -1,0 +1,263 @@
+"""Writing a world as files that people can read, and that import again to the same world.
+
+One CSV file for each table. Readable twins stand for ids, the world and the path of names
+first. Keys of `attributes` that hold nothing but plain text become columns; what else is in
+there stays in a column `attributes`, as JSON. Pictures lie in `pictures/`, and `images.csv`
+names them in the column `file`.
+
+Left out: ids, times and versions; what is in the trash; thumbnails; and `world_members`,
+because who may see a world is a matter of the installation that it is in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from workbench.database import columnar
+from workbench.database.columnar import Stream
+from workbench.database.engine import Database
+from workbench.entities import LINKS, STORED, Stored
+from workbench.errors import NotFound, Refused, WorkbenchError, shown
+from workbench.store.columns import literal
+from workbench.transfer.export_csv import write_csv
+from workbench.transfer.export_layout import attribute_keys, layout, picture_statement
+
+__all__ = ["ExportReport", "export"]
+
+FORMATS = ("csv",)
+_PICTURES = "pictures"
+_UNFINISHED = ".workbench-export-"
+_NAME_CHARACTERS = 80
+_EXTENSIONS = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/svg+xml": ".svg",
+}
+_WORLD = STORED["world"]
+_TABLES = tuple(
+    stored
+    for stored in STORED.values()
+    # What names somebody else than the owner is left out: the members.
+    if stored is _WORLD
+    or ("worldid" in stored.table.columns and "userid" not in stored.table.columns)
+)
+
+
+@dataclass
+class ExportReport:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    tables
+        Rows by table; its file is the name with `.csv`.
+    pictures
+        How many files are in `pictures`.
+    notes
+        What could not be said in the files, such as references to what is in the trash.
+    """
+
+    folder: str
+    tables: dict[str, int] = field(default_factory=dict)
+    pictures: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it all as plain values, for `json.dumps`."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{plural}.csv: {rows:,} rows" for plural, rows in self.tables.items()]
+        if self.pictures:
+            lines.append(f"{_PICTURES}: {self.pictures:,} files")
+        return "\n".join([*lines, *self.notes, f"Written to {self.folder}."])
+
+
+async def export(
+    database: Database,
+    world: UUID,
+    folder: Path,
+    *,
+    format: str = "csv",
+    overwrite: bool = False,
+) -> ExportReport:
+    """Write all of `world` into `folder`, as it is at one moment.
+
+    The files appear in the folder when all of them are complete.
+
+    Parameters
+    ----------
+    overwrite
+        Whether the folder may hold something already. Files of the same name are then
+        replaced, and all others are left alone.
+
+    Raises
+    ------
+    NotFound
+        There is no such world, or it is in the trash.
+    Refused
+        The folder holds something already, or this is inside a transaction.
+    WorkbenchError
+        The folder cannot be written to. Nothing in it has changed.
+    """
+    if format not in FORMATS:
+        raise Refused(
+            f"A world cannot be exported as {shown(format)}. Use {', '.join(FORMATS)}.",
+            field="format",
+        )
+    if database.in_transaction:
+        raise Refused(
+            "An export writes what is committed, not what a transaction is about to change. "
+            "Call it before or after the block."
+        )
+    await _require(database, world)
+
+    def work(stream: Stream) -> ExportReport:
+        with _prepared(folder, overwrite=overwrite) as unfinished:
+            return _write(stream, world, unfinished, folder)
+
+    return await columnar.snapshot(database, work)
+
+
+async def _require(database: Database, world: UUID) -> None:
+    table = _WORLD.table
+    statement = sa.select(table.c.id).where(table.c.id == world, table.c.deleted_at.is_(None))
+    async with database.reading() as connection:
+        if (await connection.execute(statement)).first() is None:
+            raise NotFound("world", world, "It may be in the trash.")
+
+
+def _write(stream: Stream, world: UUID, into: Path, folder: Path) -> ExportReport:
+    report = ExportReport(str(folder))
+    for stored in _TABLES:
+        files: dict[str, str] = {}
+        if "content" in stored.table.columns:
+            files = _write_pictures(stream, stored, world, into)
+            report.pictures += len(files)
+        found = attribute_keys(stored, world)
+        keys = [] if found is None else [(r["key"], r["plain"]) for r in _rows(stream, found)]
+        plan = layout(stored, world, keys)
+        with stream(literal(plan.statement)) as batches:
+            report.tables[stored.plural] = write_csv(
+                into / f"{stored.plural}.csv", plan.columns, batches, files
+            )
+        if plan.left is not None:
+            for column, count in _rows(stream, plan.left)[0].items():
+                if count:
+                    report.notes.append(_note(stored, column, count))
+    return report
+
+
+def _rows(stream: Stream, statement: sa.Select[Any]) -> list[dict[str, Any]]:
+    with stream(literal(statement)) as batches:
+        return [row for batch in batches for row in batch.to_pylist()]
+
+
+def _note(stored: Stored[Any, Any], column: str, count: int) -> str:
+    twin = stored.twin(column)
+    what = f"{count:,} rows refer to a {stored.references[column]} in the trash"
+    if stored.name in LINKS and "parent" in stored.table.c[column].info:
+        return f"{stored.plural}: {what}; they are left out."
+    return f"{stored.plural}: {what}; their {twin} is empty. Restore it first to keep it."
+
+
+def _write_pictures(
+    stream: Stream, stored: Stored[Any, Any], world: UUID, into: Path
+) -> dict[str, str]:
+    """Write the pictures' files; return their paths by the pictures' ids."""
+    (into / _PICTURES).mkdir(exist_ok=True)
+    files: dict[str, str] = {}
+    taken: set[str] = set()
+    with stream(literal(picture_statement(stored, world))) as batches:
+        for batch in batches:
+            for picture in batch.to_pylist():
+                name = _file_name(picture["name"], picture["media_type"], taken)
+                (into / _PICTURES / name).write_bytes(picture["content"])
+                files[picture["id"]] = f"{_PICTURES}/{name}"
+    if not files:
+        (into / _PICTURES).rmdir()
+    return files
+
+
+def _file_name(name: str, media_type: str | None, taken: set[str]) -> str:
+    """Return a file name that every file system takes, unlike those in `taken` in any case."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    # Never a name that is a device on Windows: those have no underscore at their end.
+    stem = re.sub(r"[^A-Za-z0-9-]+", "_", plain).strip("_-")[:_NAME_CHARACTERS].lower()
+    if not stem or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", stem):
+        stem += "picture" if not stem else "_"
+    extension = _EXTENSIONS.get(media_type or "", ".bin")
+    number, found = 1, f"{stem}{extension}"
+    while found in taken:
+        number += 1
+        found = f"{stem}_{number}{extension}"
+    taken.add(found)
+    return found
+
+
+@contextmanager
+def _prepared(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a folder to write into; what is in it then appears in `folder`, or else vanishes."""
+    unfinished = folder / f"{_UNFINISHED}{secrets.token_hex(4)}"
+    made: list[Path] = []
+    try:
+        _refuse_full(folder, overwrite=overwrite)
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+        yield unfinished
+        _move(unfinished, folder)
+        made = []
+    except OSError as error:
+        where = error.filename or folder
+        raise WorkbenchError(
+            f"{where}: this cannot be written ({error.strerror}). Nothing is exported. Choose "
+            "another folder, or make room there."
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for path in made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _refuse_full(folder: Path, *, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise Refused(f"{folder} is a file. Choose a folder for the export.", field="folder")
+    if overwrite or not folder.exists():
+        return
+    inside = sorted(p.name for p in folder.iterdir() if not p.name.startswith(_UNFINISHED))
+    if inside:
+        more = ", …" if len(inside) > 3 else ""
+        raise Refused(
+            f"{folder} is not empty ({', '.join(inside[:3])}{more}). Choose another folder, or "
+            "say overwrite=True (--overwrite) to replace the files that have the same name.",
+            field="folder",
+        )
+
+
+def _move(unfinished: Path, folder: Path) -> None:
+    """Put the files in their places, tables last: they name the pictures."""
+    pictures = unfinished / _PICTURES
+    if pictures.is_dir():
+        (folder / _PICTURES).mkdir(exist_ok=True)
+        for file in sorted(pictures.iterdir()):
+            os.replace(file, folder / _PICTURES / file.name)
+        pictures.rmdir()
+    for file in sorted(unfinished.iterdir()):
+        os.replace(file, folder / file.name)
