@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from workbench.database.migrate import migrate, require_current
 from workbench.database.users import acting_user
 from workbench.workspace import Workspace
 
-__all__ = ["connect", "open_database"]
+__all__ = ["connect", "open_database", "open_workspace"]
 
 
 async def connect(
@@ -39,20 +40,24 @@ async def connect(
     BadSettings, StoreUnavailable, WrongDatabase
         What is wrong and the way out.
     """
-    read = read_settings(database_url=url, **settings)
-    embedded = await _embedded(read)
+    return await open_workspace(read_settings(database_url=url, **settings), source=source)
+
+
+async def open_workspace(settings: Settings, *, source: str | None = None) -> Workspace:
+    """Return a workspace as `settings` say; see `connect`."""
+    embedded = await _embedded(settings)
     try:
-        address = _address(read, embedded)
-        first = _database(address, read)
+        address = _address(settings, embedded)
+        first = _database(address, settings)
         try:
             if embedded is not None:
                 await migrate(first)
             else:
                 await require_current(first)
-            user = await acting_user(first, read.user)
+            user = await acting_user(first, settings.user)
         finally:
             await first.close()
-        made = _database(address, read, userid=user, source=source or _source())
+        made = _database(address, settings, userid=user, source=source or _source())
         return Workspace(made, on_close=embedded.close if embedded else None)
     except BaseException:
         if embedded is not None:
@@ -102,6 +107,4 @@ def _database(address: Address, settings: Settings, **options: Any) -> Database:
 
 def _source() -> str | None:
     """Return "notebook" inside a Jupyter kernel."""
-    import sys
-
     return "notebook" if "ipykernel" in sys.modules else None

@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def shown_progress(*, quiet: bool = False) -> Iterator[Callable[[Any], None] | None]:
-    """Give a callback that shows what it is told as a bar on standard error, if that is a terminal."""
+    """Give a callback that shows progress as a bar, if standard error is a terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.config import Settings, read_settings
-from workbench.connect import connect, open_database
+from workbench.connect import open_database, open_workspace
 from workbench.database.migrate import current
 from workbench.demo import demo_folder
 from workbench.errors import InvalidRows
@@ -63,13 +63,11 @@ def serve_notebooks(*, folder: Path, port: int, browser: bool, say: Say) -> int:
 async def _prepare(settings: Settings, *, demo: bool, say: Say) -> Workspace:
     """Return a workspace without open connections, which keeps the embedded server alive."""
     say("Starting the database …")
+    new = False
     if settings.database_url is None:
         async with open_database(settings) as database:
             new = await current(database) is None
-            workspace = await connect(**settings.model_dump(exclude={"database_url"}))
-    else:
-        new = False
-        workspace = await connect(**settings.model_dump())
+    workspace = await open_workspace(settings, source="workbench up")
     try:
         if new and demo:
             say("Loading the demo world …")
