@@ -1,0 +1,117 @@
+"""What the columns of a file stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from workbench.entities import Stored
+from workbench.entities.fields import Bytes, Reference
+from workbench.transfer.lookups import lookups, outside, references
+from workbench.transfer.readers import Source
+from workbench.transfer.report import Findings
+
+PICTURE_FILE = "file"
+"""The column that names a picture beside the CSV file, for tables that hold bytes."""
+
+
+class Part(Enum):
+    """What a column is of a row."""
+
+    VALUE = auto()  # a field
+    ID = auto()  # the id of another record
+    NAME = auto()  # the name of another record, or of what contains it
+    FILE = auto()  # the name of a file whose bytes belong to the row
+    EXTRA = auto()  # a key of `attributes`
+    NOTHING = auto()  # what only the database writes
+
+
+@dataclass
+class Columns:
+    """The columns of a source by what they stand for; each maps to the header in the source."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    file: str | None = None
+    extra: list[str] = field(default_factory=list)
+
+    def header(self, *columns: str) -> str:
+        """Return how the file calls the first of `columns` that it has."""
+        for column in columns:
+            for known in (self.values, self.ids, self.names):
+                if column in known:
+                    return known[column]
+        return columns[0]
+
+
+def columns(source: Source, findings: Findings) -> Columns:
+    """Return what the columns of `source` stand for, and note what is kept or left out."""
+    stored, found = source.stored, Columns()
+    ignored = []
+    headers = source.cells.column_names
+    told = {header.casefold() for header in headers}
+    for header in headers:
+        part, name = _part(stored, header.casefold(), told, written=source.written)
+        if part is Part.VALUE:
+            found.values[name] = header
+        elif part is Part.ID:
+            found.ids[name] = header
+        elif part is Part.NAME:
+            found.names[name] = header
+        elif part is Part.FILE:
+            found.file = header
+        elif part is Part.EXTRA:
+            found.extra.append(header)
+        else:
+            ignored.append(header)
+    if found.extra:
+        findings.note(f"{source.file}: kept in attributes: {', '.join(found.extra)}.")
+    if ignored:
+        findings.note(f"{source.file}: ignored, set by the database: {', '.join(ignored)}.")
+    return found
+
+
+def _part(stored: Stored, header: str, told: set[str], *, written: bool) -> tuple[Part, str]:
+    alias = stored.aliases.get(header)
+    if alias is not None and alias not in told:
+        header = alias
+    kind = stored.kinds.get(header)
+    twins = {stored.twin(column): column for column in outside(stored)}
+    levels = {lookup.level for lookup in lookups(stored.name)}
+    if isinstance(kind, Reference):
+        return Part.ID, header
+    if kind is not None and not (written and isinstance(kind, Bytes)):
+        return Part.VALUE, header
+    if header in twins or header in levels:
+        return Part.NAME, header
+    if header == PICTURE_FILE and any(isinstance(k, Bytes) for k in stored.kinds.values()):
+        return Part.FILE, header
+    if header in stored.table.columns:
+        return Part.NOTHING, header
+    return Part.EXTRA, header
+
+
+def missing(source: Source, found: Columns, *, world_given: bool) -> list[str]:
+    """Return the columns that every row needs and that `source` lacks."""
+    stored = source.stored
+    lacking: list[str] = []
+    in_world = "worldid" in stored.table.columns
+    parents = [column for column in references(stored) if column in stored.required]
+    by_id = any(column in found.ids for column in parents)
+    if in_world and not (
+        world_given or by_id or "worldid" in found.ids or "world" in found.names
+    ):
+        lacking.append("world")
+    for column, target in outside(stored).items():
+        required = column in stored.required and target != "world"
+        if required and column not in found.ids and stored.twin(column) not in found.names:
+            lacking.append(stored.twin(column))
+    for lookup in lookups(stored.name):
+        if lookup.column in stored.required and lookup.column not in found.ids:
+            lacking += [step.level for step in lookup.path if step.level not in found.names]
+        elif lookup.level in found.names and lookup.within is not None:
+            lacking += [step.level for step in lookup.path if step.level not in found.names]
+    values = stored.required - set(stored.references)
+    lacking += [name for name in stored.kinds if name in values and name not in found.values]
+    return list(dict.fromkeys(lacking))

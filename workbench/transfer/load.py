@@ -1,0 +1,239 @@
+"""Imports: files or frames into the database, all of it or nothing.
+
+Read (Arrow), check in columns, COPY into temporary tables, one plan by set-based SQL, then
+inserts and updates of whole tables, in one transaction. Nothing is written before the whole
+plan is known to be good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pyarrow as pa
+
+from workbench.database.engine import Database
+from workbench.database.translate import translated
+from workbench.entities import STORED, Stored
+from workbench.errors import Conflict, DuplicateName, Refused
+from workbench.transfer import apply
+from workbench.transfer.lookups import lookups
+from workbench.transfer.outside import Outside, World
+from workbench.transfer.plan import plan, repeated, resolve_late
+from workbench.transfer.prepare import Prepared, prepare
+from workbench.transfer.readers import Sources, read
+from workbench.transfer.report import Findings, LoadReport, Progress, TableCounts, Watcher
+from workbench.transfer.stage import Staged, stage, staged
+from workbench.transfer.verdicts import Verdicts
+
+__all__ = ["load"]
+
+_SETTINGS = "SET LOCAL work_mem = '256MB'; SET LOCAL jit = off"
+_CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
+
+
+class _Undone(Exception):
+    """Ends a transaction that is not to be kept; carries what is to be reported."""
+
+    def __init__(self, report: LoadReport) -> None:
+        super().__init__()
+        self.report = report
+
+
+async def load(
+    database: Database,
+    sources: Sources,
+    *,
+    world: str | None = None,
+    dry_run: bool = False,
+    reason: str | None = None,
+    progress: Watcher | None = None,
+    add_only: bool = False,
+) -> LoadReport:
+    """Import a folder, files, or tables in memory.
+
+    Rows are told by their natural key: one that is there is changed where the source differs
+    from it, in the columns that the source has; one that is not is added. An empty cell
+    clears its field.
+
+    Parameters
+    ----------
+    sources
+        A folder, a file, several of them, or Arrow tables by the plural of their table.
+    world
+        The world of rows that name none.
+    dry_run
+        Whether to find out only what would be done.
+    reason
+        Kept with the changeset in the history.
+    progress
+        Called now and then with how far the import is.
+    add_only
+        Whether a row that is there already is a problem, instead of being changed.
+
+    Returns
+    -------
+    LoadReport
+        With `problems` nothing was written.
+    """
+    watch = progress or (lambda _: None)
+    findings = Findings()
+    counts: dict[str, TableCounts] = {}
+    ready = await asyncio.to_thread(_prepare, sources, world, findings, counts, watch)
+    counts = {s.plural: counts[s.plural] for s in STORED.values() if s.plural in counts}
+    if reason is None:
+        reason = _reason(ready)
+
+    async def work() -> LoadReport:
+        return await _Import(database, ready, findings.fork(), counts, watch).run(
+            dry_run=dry_run, add_only=add_only
+        )
+
+    try:
+        if not database.in_transaction:
+            return await database.atomically(work, reason=reason)
+        async with database.transaction(reason=reason):
+            return await work()
+    except _Undone as undone:
+        return undone.report
+
+
+def _prepare(
+    sources: Sources,
+    world: str | None,
+    findings: Findings,
+    counts: dict[str, TableCounts],
+    watch: Watcher,
+) -> dict[str, list[Prepared]]:
+    """Return what is ready for the database, by the name of the table."""
+    ready: dict[str, list[Prepared]] = {}
+    for source in read(sources, findings, counts):
+        rows = source.cells.num_rows
+        watch(Progress("check", source.stored.plural, 0, rows))
+        prepared = prepare(source, findings, world=world)
+        if prepared is None:
+            for label in source.labels.to_pylist():
+                findings.reject(source.file, source.stored.plural, label)
+        else:
+            ready.setdefault(source.stored.name, []).append(prepared)
+        watch(Progress("check", source.stored.plural, rows, rows))
+    return ready
+
+
+def _reason(ready: dict[str, list[Prepared]]) -> str:
+    files = [source.source.file for sources in ready.values() for source in sources]
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    return f"import of {', '.join(files[:5])}{more}"
+
+
+class _Import:
+    """One attempt at an import, inside a transaction."""
+
+    def __init__(
+        self,
+        database: Database,
+        ready: dict[str, list[Prepared]],
+        findings: Findings,
+        counts: dict[str, TableCounts],
+        watch: Watcher,
+    ) -> None:
+        self._database = database
+        self._ready = ready
+        self._findings = findings
+        self._counts = {plural: TableCounts(read=c.read) for plural, c in counts.items()}
+        self._watch = watch
+        self._tables: dict[str, Staged] = {}
+        self._wrong: dict[str, list[str]] = {}
+
+    async def run(self, *, dry_run: bool, add_only: bool) -> LoadReport:
+        async with self._database.writing() as connection:
+            raw = await self._database.driver(connection)
+            await raw.execute(_SETTINGS)
+            await self._plan(raw, add_only=add_only)
+            if not self._findings.any and not dry_run:
+                await self._apply(raw)
+            for plural, counts in self._counts.items():
+                counts.rejected = self._findings.rejected(plural)
+                if self._findings.any:
+                    counts.inserted = counts.updated = 0
+            written = not self._findings.any and not dry_run
+            report = self._findings.report(self._counts, written=written)
+            if not written:
+                raise _Undone(report)
+            names = ", ".join(f"{t.load}, {t.plan}" for t in self._tables.values())
+            if names:
+                await raw.execute(f"DROP TABLE {names}")
+        return report
+
+    async def _plan(self, raw: asyncpg.Connection, *, add_only: bool) -> None:
+        outside = Outside(raw, self._database.userid, self._findings)
+        verdicts = Verdicts(raw, self._tables, self._findings)
+        limit_seconds = int(self._database.settings["statement_timeout"]) / 1000
+        ids: dict[str, list[dict[str, pa.Array]]] = {}
+        for stored in self._order():
+            table = self._tables[stored.name] = staged(stored, self._ready[stored.name])
+            self._watch(Progress("plan", stored.plural, 0, table.rows))
+            ids[stored.name] = [await outside.ids(source) for source in table.sources]
+            await stage(
+                raw, table, ids[stored.name], limit_seconds=limit_seconds, watch=self._watch
+            )
+            made = await plan(
+                raw,
+                table,
+                {name: t for name, t in self._tables.items() if name != stored.name},
+                acting=self._database.userid,
+                live=not outside.only_fresh,
+            )
+            self._wrong[stored.name] = [about for about, _ in made.wrong]
+            verdicts.repeated(table, await repeated(raw, table))
+            if stored.name == "world":
+                await _made_worlds(raw, table, outside)
+            self._watch(Progress("plan", stored.plural, table.rows, table.rows))
+        verdicts.learn(outside)
+        for table in self._tables.values():
+            wrong = self._wrong[table.stored.name]
+            wrong += await resolve_late(raw, table, self._tables, len(wrong))
+            await verdicts.names(table, wrong)
+            await apply.compare(raw, table)
+            await apply.count(raw, table, self._counts[table.stored.plural])
+            if add_only:
+                await verdicts.present(table)
+
+    def _order(self) -> list[Stored]:
+        return [stored for name, stored in STORED.items() if name in self._ready]
+
+    async def _apply(self, raw: asyncpg.Connection) -> None:
+        circle = any(lookup.late for lookup in lookups("world")) and "world" in self._tables
+        if circle:
+            await raw.execute(f"SET CONSTRAINTS {_CIRCLE} DEFERRED")
+        for table in self._tables.values():
+            plural = table.stored.plural
+            counts = self._counts[plural]
+            total = counts.inserted + counts.updated
+            self._watch(Progress("write", plural, 0, total))
+            try:
+                with translated(table.stored.name):
+                    if counts.inserted:
+                        await apply.insert(raw, table)
+                    if counts.updated:
+                        await apply.update(raw, table, counts.updated)
+            except DuplicateName as error:
+                # The plan has seen no such row, so somebody has just added it.
+                raise Conflict(f"{error} It was added during the import.") from error
+            except Refused as error:
+                files = ", ".join(source.source.file for source in table.sources)
+                self._findings.file(files, str(error), column=error.field)
+                return
+            self._watch(Progress("write", plural, total, total))
+        if circle:
+            await raw.execute(f"SET CONSTRAINTS {_CIRCLE} IMMEDIATE")
+
+
+async def _made_worlds(raw: asyncpg.Connection, table: Staged, outside: Outside) -> None:
+    """Tell which worlds this import brings, so that its other rows may name them."""
+    rows = await raw.fetch(
+        f"SELECT p.id, p.name, p.ownerid, lower(u.email) AS email, p.version IS NULL AS fresh "
+        f'FROM {table.plan} AS p LEFT JOIN "user" AS u ON u.id = p.ownerid'
+    )
+    outside.made = [World(row["id"], row["name"], row["ownerid"], row["email"]) for row in rows]
+    outside.fresh = {row["id"] for row in rows if row["fresh"]}

@@ -1,0 +1,150 @@
+"""Pictures: told by their bytes, measured before they are decoded, and made small."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from workbench.entities.image import CONTENT_MAXIMUM_BYTES, THUMBNAIL_MAXIMUM_BYTES
+from workbench.transfer.report import Findings
+
+MAXIMUM_PIXELS = 25_000_000
+THUMBNAIL_PIXELS = 256
+
+_MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+}
+_TYPES = {
+    "content": pa.large_string(),
+    "thumbnail": pa.large_string(),
+    "media_type": pa.string(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "byte_size": pa.int64(),
+    "sha256": pa.string(),
+}
+
+
+def picture(data: bytes) -> dict[str, Any]:
+    """Return the fields of an image draft that follow from the bytes of a picture.
+
+    Raises
+    ------
+    ValueError
+        The bytes are no picture that can be shown, or it is too large; the message says so.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise ValueError("This picture is empty: it has 0 bytes.")
+    if len(data) > CONTENT_MAXIMUM_BYTES:
+        raise ValueError(
+            f"This picture has {len(data):,} bytes; at most {CONTENT_MAXIMUM_BYTES:,} fit."
+        )
+    try:
+        # Pillow warns of, and then refuses, what it takes for a bomb; the limit here is ours.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=tuple(_MEDIA_TYPES))
+    except Image.DecompressionBombError:
+        raise ValueError(_too_many_pixels()) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        raise ValueError("This is not a PNG, JPEG, GIF or WebP picture.") from None
+    with image:
+        width, height = image.size
+        if width * height > MAXIMUM_PIXELS:
+            raise ValueError(_too_many_pixels(width, height))
+        try:
+            thumbnail = _thumbnail(image)
+        except (OSError, SyntaxError, ValueError):
+            raise ValueError("This picture is damaged: it cannot be decoded to its end.") from None
+        return {
+            "content": data,
+            "thumbnail": thumbnail,
+            "media_type": _MEDIA_TYPES[image.format or ""],
+            "width": width,
+            "height": height,
+        }
+
+
+def _too_many_pixels(width: int | None = None, height: int | None = None) -> str:
+    size = f"{width:,} × {height:,} pixels" if width and height else "far more pixels"
+    return f"This picture has {size}; at most {MAXIMUM_PIXELS:,} in all fit."
+
+
+def _thumbnail(image: Any) -> bytes:
+    """Return the picture with no side longer than 256 pixels: PNG, or JPEG if that is large."""
+    small = image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info
+                          else "RGB")
+    small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    out = io.BytesIO()
+    small.save(out, "PNG", optimize=True)
+    if out.tell() > THUMBNAIL_MAXIMUM_BYTES:
+        out = io.BytesIO()
+        small.convert("RGB").save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def attach(
+    source: Any,
+    header: str,
+    fields: dict[str, pa.Array],
+    findings: Findings,
+) -> set[str]:
+    """Read the pictures that the column `header` names, add the fields that follow; say which.
+
+    A picture lies beside the CSV file or in a folder below it, never elsewhere.
+    """
+    rows: list[dict[str, Any]] = []
+    for label, name in zip(
+        source.labels.to_pylist(), source.cells.column(header).to_pylist(), strict=True
+    ):
+        try:
+            rows.append(_read(source.folder, name) if name else {})
+        except ValueError as error:
+            rows.append({})
+            findings.cell(
+                source.file, source.stored.plural, label, str(error), column=header, value=name
+            )
+    own_columns = set(fields)
+    for column, kind in _TYPES.items():
+        found = pa.array([row.get(column) for row in rows], kind)
+        own = fields.get(column)
+        if own is not None:  # what a picture says of itself is right
+            import pyarrow.compute as pc
+
+            found = pc.coalesce(found, own.cast(kind))
+        fields[column] = found
+    return set(_TYPES) - own_columns
+
+
+def _read(folder: Path | None, name: str) -> dict[str, Any]:
+    if folder is None:
+        raise ValueError("A picture is named only in a file that lies beside it.")
+    if "\x00" in name:
+        raise ValueError("This is no name of a file.")
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError("A picture must lie in the folder of the file that names it.")
+    try:
+        if path.stat().st_size > CONTENT_MAXIMUM_BYTES:
+            raise ValueError(
+                f"This picture has {path.stat().st_size:,} bytes; "
+                f"at most {CONTENT_MAXIMUM_BYTES:,} fit."
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"This picture cannot be read ({error.strerror}).") from None
+    found = picture(data)
+    found |= {"byte_size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    for column in ("content", "thumbnail"):
+        found[column] = "\\x" + found[column].hex()
+    return found

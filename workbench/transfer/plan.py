@@ -1,0 +1,226 @@
+"""What an import would do, worked out in the database for whole tables at once.
+
+For every row: which worlds, parents and other records its names mean (rows of this import
+come before those that are there), whether it is there already, and whether it differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from workbench.entities import Entity, Link
+from workbench.transfer.lookups import Lookup, lookups, references
+from workbench.transfer.stage import Staged, quoted
+
+
+@dataclass
+class Statement:
+    """The joins and columns of a plan as they are put together.
+
+    Attributes
+    ----------
+    found
+        The id that each lookup finds, as an expression.
+    wrong
+        For every way in which a name can mean nothing, the condition: the place of each
+        is the place of its bit in `wrong`.
+    """
+
+    table: Staged
+    others: Mapping[str, Staged]
+    live: bool
+    joins: list[str] = field(default_factory=list)
+    found: dict[str, str] = field(default_factory=dict)
+    wrong: list[tuple[str, str]] = field(default_factory=list)
+    world: str = "s.worldid"
+
+    def by_id(self, column: str, target: str) -> str:
+        """Join what the ids in `column` refer to; return its id where it is in reach."""
+        alias = quoted(f"i:{column}")
+        self.joins.append(
+            f"LEFT JOIN {quoted(target)} AS {alias} "
+            f"ON {alias}.id = s.{quoted(column)} AND {alias}.deleted_at IS NULL"
+        )
+        return alias
+
+    def by_name(self, lookup: Lookup) -> str:
+        """Join what the names of `lookup` mean; return the id as an expression."""
+        target, level = lookup.target, quoted(f"@{lookup.level}")
+        ids = []
+        sources = []
+        if target.name in self.others:
+            sources.append(("p", self.others[target.name].plan, ""))
+        if self.live:
+            sources.append(("l", quoted(target.name), " AND {alias}.deleted_at IS NULL"))
+        for prefix, table, live in sources:
+            alias = quoted(f"{prefix}:{lookup.level}")
+            inside = ""
+            if lookup.within is not None:
+                parent = quoted(target.parent_column or "")
+                inside = f" AND {alias}.{parent} = {self.found[lookup.within.level]}"
+            self.joins.append(
+                f"LEFT JOIN {table} AS {alias} ON {alias}.worldid = {self.world}{inside} "
+                f"AND {alias}.{quoted(target.label)} = s.{level}{live.format(alias=alias)}"
+            )
+            ids.append(f"{alias}.id")
+        return f"coalesce({', '.join(ids)})" if ids else "NULL::uuid"
+
+
+def statement(
+    table: Staged, others: Mapping[str, Staged], *, acting: UUID | None, live: bool
+) -> Statement:
+    """Return the statement that makes the plan of `table`, but for its SELECT."""
+    stored = table.stored
+    made = Statement(table, others, live)
+    ids = [column for column in references(stored) if _given_by_id(table, column)]
+    reached = {column: made.by_id(column, references(stored)[column]) for column in ids}
+    worlds = ["s.worldid"] if "worldid" in table.columns else []
+    worlds += [f"{reached[c]}.worldid" for c in ids if c in stored.required]
+    made.world = f"coalesce({', '.join(worlds)})" if len(worlds) > 1 else "".join(worlds)
+    if stored.name == "world":
+        made.world = "s.id"
+    for column, alias in reached.items():
+        given = f"s.{quoted(column)} IS NOT NULL"
+        away = f"({alias}.id IS NULL OR {alias}.worldid IS DISTINCT FROM {made.world})"
+        made.wrong.append((column, f"{given} AND {away}"))
+    for lookup in lookups(stored.name):
+        if lookup.late:
+            made.found[lookup.level] = "NULL::uuid"
+            continue
+        found = made.by_name(lookup)
+        named = f"s.{quoted(f'@{lookup.level}')} IS NOT NULL"
+        if lookup.column in reached:
+            named = f"s.{quoted(lookup.column or '')} IS NULL AND {named}"
+            found = f"coalesce({reached[lookup.column or '']}.id, {found})"
+        made.found[lookup.level] = found
+        inside = f" AND {made.found[lookup.within.level]} IS NOT NULL" if lookup.within else ""
+        made.wrong.append(
+            (lookup.level, f"{named}{inside} AND {made.world} IS NOT NULL AND {found} IS NULL")
+        )
+    return made
+
+
+def _given_by_id(table: Staged, column: str) -> bool:
+    return any(column in source.fields for source in table.sources)
+
+
+def values(made: Statement, acting: UUID | None) -> dict[str, str]:
+    """Return the columns of the plan that say what the row is and what it refers to."""
+    stored = made.table.stored
+    columns = {"worldid": made.world}
+    for lookup in lookups(stored.name):
+        if lookup.column is not None:
+            columns[lookup.column] = made.found[lookup.level]
+    for name in stored.key:
+        columns.setdefault(name, f"s.{quoted(name)}")
+    if "ownerid" in stored.key:
+        columns["ownerid"] = f"coalesce(s.ownerid, '{acting}'::uuid)" if acting else "s.ownerid"
+    return columns
+
+
+async def plan(
+    connection: asyncpg.Connection,
+    table: Staged,
+    others: Mapping[str, Staged],
+    *,
+    acting: UUID | None,
+    live: bool,
+) -> Statement:
+    """Fill `plan_…`: n, id, version (none for a new row), references, key, wrong, changed."""
+    stored = table.stored
+    made = statement(table, others, acting=acting, live=live)
+    columns = values(made, acting)
+    joins = list(made.joins)
+    version = "NULL::integer"
+    own = "s.id"
+    if live or stored.name == "world":
+        same = [f"t.{quoted(name)} = {columns[name]}" for name in stored.key]
+        if isinstance(stored, Entity):
+            same.append("t.deleted_at IS NULL")
+            own = "coalesce(t.id, s.id)"
+        joins.append(f"LEFT JOIN {quoted(stored.name)} AS t ON {' AND '.join(same)}")
+        version = "t.version"
+    if stored.name == "world":
+        columns["worldid"] = own
+    bits = [f"(CASE WHEN {c} THEN {1 << i} ELSE 0 END)" for i, (_, c) in enumerate(made.wrong)]
+    selected = {
+        "n": "s.n",
+        **({} if isinstance(stored, Link) else {"id": own}),
+        "version": version,
+        **columns,
+        "wrong": " | ".join(bits) or "0",
+        "changed": "false",
+    }
+    select = ", ".join(f"{value} AS {quoted(name)}" for name, value in selected.items())
+    await connection.execute(
+        f"CREATE TEMP TABLE plan_{stored.name} ON COMMIT DROP AS "
+        f"SELECT {select} FROM {table.load} AS s {' '.join(joins)}"
+    )
+    if table.rows >= 500:
+        await connection.execute(f"ANALYZE {table.plan}")
+    return made
+
+
+async def repeated(connection: asyncpg.Connection, table: Staged) -> list[tuple[int, int]]:
+    """Take rows with the key of an earlier row out of the plan; return both their numbers."""
+    key = ", ".join(quoted(name) for name in table.stored.key)
+    known = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in table.stored.key)
+    rows = await connection.fetch(
+        f"SELECT array_agg(n ORDER BY n) AS numbers FROM {table.plan} WHERE {known} "
+        f"GROUP BY {key} HAVING count(*) > 1"
+    )
+    pairs = [(n, row["numbers"][0]) for row in rows for n in row["numbers"][1:]]
+    if pairs:
+        await connection.execute(
+            f"DELETE FROM {table.plan} WHERE n = ANY($1)", [n for n, _ in pairs]
+        )
+    return sorted(pairs)
+
+
+async def resolve_late(
+    connection: asyncpg.Connection, table: Staged, others: Mapping[str, Staged], first_bit: int
+) -> list[tuple[str, str]]:
+    """Find what late lookups name: rows planned together with, or after, their own."""
+    bits = []
+    for lookup in lookups(table.stored.name):
+        level, column = quoted(f"@{lookup.level}"), quoted(lookup.column or "")
+        if not lookup.late or lookup.column not in table.given:
+            continue
+        given = f"s.{level} IS NOT NULL"
+        if _given_by_id(table, lookup.column or ""):
+            # `plan` has looked at these ids already.
+            await connection.execute(
+                f"UPDATE {table.plan} AS p SET {column} = s.{column} FROM {table.load} AS s "
+                f"WHERE s.n = p.n AND s.{column} IS NOT NULL"
+            )
+            given += f" AND s.{column} IS NULL"
+        label = quoted(lookup.target.label)
+        planned = others.get(lookup.target.name)
+        first = "NULL::uuid"
+        if planned is not None:
+            first = (
+                f"(SELECT o.id FROM {planned.plan} AS o "
+                f"WHERE o.worldid = p.worldid AND o.{label} = s.{level})"
+            )
+            await connection.execute(
+                f"CREATE INDEX IF NOT EXISTS late_{lookup.target.name} "
+                f"ON {planned.plan} (worldid, {label})"
+            )
+        found = (
+            f"coalesce({first}, (SELECT o.id FROM {quoted(lookup.target.name)} AS o "
+            f"WHERE o.worldid = p.worldid AND o.{label} = s.{level} AND o.deleted_at IS NULL))"
+        )
+        bit = 1 << (first_bit + len(bits))
+        await connection.execute(
+            f"UPDATE {table.plan} AS p SET {column} = f.id, "
+            f"wrong = p.wrong | CASE WHEN f.id IS NULL THEN {bit} ELSE 0 END "
+            f"FROM (SELECT p.n, {found} AS id FROM {table.plan} AS p "
+            f"JOIN {table.load} AS s ON s.n = p.n WHERE {given} AND p.worldid IS NOT NULL) AS f "
+            f"WHERE f.n = p.n"
+        )
+        bits.append((lookup.level, ""))
+    return bits

@@ -1,0 +1,198 @@
+"""What is wrong with rows that a plan has found wrong, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import asyncpg
+
+from workbench.errors import shown
+from workbench.transfer.lookups import Lookup, lookups, references
+from workbench.transfer.outside import Outside, suggestion
+from workbench.transfer.report import Findings
+from workbench.transfer.stage import Staged, quoted
+
+_EXPLAINED = 20  # distinct names that are searched for elsewhere, for each table
+
+
+class Verdicts:
+    """Words the problems of one import, table by table."""
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        tables: Mapping[str, Staged],
+        findings: Findings,
+    ) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._findings = findings
+        self._worlds: dict[UUID, str] = {}
+
+    def learn(self, outside: Outside) -> None:
+        """Learn what the worlds are called."""
+        self._worlds = {world.id: world.name for world in (*outside.live, *outside.made)}
+
+    async def names(self, table: Staged, wrong: list[str]) -> None:
+        """Report names and ids that mean nothing; `wrong` tells what each bit is about."""
+        rows = await self._connection.fetch(
+            f"SELECT n, wrong, worldid FROM {table.plan} WHERE wrong <> 0 ORDER BY n"
+        )
+        by_level = {lookup.level: lookup for lookup in lookups(table.stored.name)}
+        targets = references(table.stored)
+        told: dict[tuple[object, ...], str] = {}
+        for row in rows:
+            for bit, about in enumerate(wrong):
+                if not row["wrong"] & (1 << bit):
+                    continue
+                lookup = by_level.get(about)
+                target = lookup.target.name if lookup else targets[about]
+                if lookup is None:
+                    message = f"There is no {target} with this id in the world of this row."
+                elif lookup.target.plural in self._findings.broken:
+                    continue
+                else:
+                    path = self._path(table, row["n"], lookup)
+                    key = (row["worldid"], about, path)
+                    if key not in told:
+                        explain = len(told) < _EXPLAINED
+                        told[key] = await self._message(
+                            lookup, row["worldid"], path, explain=explain
+                        )
+                    message = told[key]
+                self._report(table, row["n"], about, message)
+
+    def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> None:
+        """Report rows that have the key of an earlier one."""
+        for n, first in pairs:
+            source, at = table.locate(n)
+            other, place = table.locate(first)
+            label = other.source.labels[place].as_py()
+            where = f"Row {label}"
+            if other is not source:
+                where += f" of {other.source.file}"
+            self._findings.cell(
+                source.source.file,
+                table.stored.plural,
+                source.source.labels[at].as_py(),
+                f"{where} has the same key. Give this one another name, or take one of them out.",
+                column=self._named(source.columns.values),
+                value=self._name(table, n),
+            )
+
+    async def present(self, table: Staged) -> None:
+        """Report rows that are there already, where rows may only be added."""
+        rows = await self._connection.fetch(
+            f"SELECT n FROM {table.plan} WHERE version IS NOT NULL ORDER BY n"
+        )
+        for row in rows:
+            source, at = table.locate(row["n"])
+            self._findings.cell(
+                source.source.file,
+                table.stored.plural,
+                source.source.labels[at].as_py(),
+                f"There is a {table.stored.name} with this key already. Change that one.",
+                column=self._named(source.columns.values),
+                value=self._name(table, row["n"]),
+            )
+
+    @staticmethod
+    def _named(values: Mapping[str, str]) -> str | None:
+        return values.get("name")
+
+    @staticmethod
+    def _name(table: Staged, n: int) -> str | None:
+        source, at = table.locate(n)
+        names = source.fields.get("name")
+        return None if names is None else str(names[at].as_py())
+
+    def _report(self, table: Staged, n: int, about: str, message: str) -> None:
+        source, at = table.locate(n)
+        header = source.columns.header(about)
+        cell = source.source.cells.column(header)[at].as_py()
+        self._findings.cell(
+            source.source.file,
+            table.stored.plural,
+            source.source.labels[at].as_py(),
+            message,
+            column=header,
+            value=cell,
+        )
+
+    @staticmethod
+    def _path(table: Staged, n: int, lookup: Lookup) -> tuple[str, ...]:
+        source, at = table.locate(n)
+        return tuple(str(source.names[step.level][at].as_py()) for step in lookup.path)
+
+    async def _message(
+        self, lookup: Lookup, world: UUID, path: tuple[str, ...], *, explain: bool
+    ) -> str:
+        steps = list(zip(lookup.path, path, strict=True))
+        inside = [f"the {step.target.name} {shown(name)}" for step, name in steps[:-1]]
+        where = ", ".join([*reversed(inside), f"the world {shown(self._worlds.get(world, ''))}"])
+        message = f"There is no {lookup.target.name} {shown(path[-1])} in {where}."
+        if not explain:
+            return message
+        parent: UUID | None = None
+        for step, name in steps[:-1]:
+            parent = await self._find(step, world, parent, name)
+        return message + await self._hint(lookup, world, parent, path[-1])
+
+    def _rows(self, lookup: Lookup) -> str:
+        """Return all rows of the target, planned and live, as a subquery."""
+        target = lookup.target
+        columns = f"id, worldid, {quoted(target.parent_column or 'worldid')} AS parentid, name"
+        parts = [f"SELECT {columns}, deleted_at FROM {quoted(target.name)}"]
+        planned = self._tables.get(target.name)
+        if planned is not None:
+            parts.insert(0, f"SELECT {columns}, NULL FROM {planned.plan}")
+        return f"({' UNION ALL '.join(parts)}) AS o"
+
+    async def _find(
+        self, lookup: Lookup, world: UUID, parent: UUID | None, name: str
+    ) -> UUID | None:
+        return await self._connection.fetchval(  # type: ignore[no-any-return]  # untyped driver
+            f"SELECT id FROM {self._rows(lookup)} WHERE worldid = $1 AND name = $2 "
+            "AND ($3::uuid IS NULL OR parentid = $3) AND deleted_at IS NULL LIMIT 1",
+            world,
+            name,
+            parent,
+        )
+
+    async def _hint(self, lookup: Lookup, world: UUID, parent: UUID | None, name: str) -> str:
+        rows = self._rows(lookup)
+        trashed = await self._connection.fetchval(
+            f"SELECT true FROM {rows} WHERE worldid = $1 AND name = $2 "
+            "AND ($3::uuid IS NULL OR parentid = $3) AND deleted_at IS NOT NULL LIMIT 1",
+            world,
+            name,
+            parent,
+        )
+        if trashed:
+            return " One of that name is in the trash: restore it first."
+        near = await self._connection.fetch(
+            f"SELECT name FROM {rows} WHERE worldid = $1 AND deleted_at IS NULL "
+            "AND ($2::uuid IS NULL OR parentid = $2) AND similarity(name, $3) > 0.3 "
+            "ORDER BY similarity(name, $3) DESC LIMIT 5",
+            world,
+            parent,
+            name,
+        )
+        meant = suggestion(name, [row["name"] for row in near])
+        if meant or lookup.within is not None:
+            return meant
+        elsewhere = await self._connection.fetchval(
+            f"SELECT worldid FROM {rows} "
+            "WHERE worldid <> $1 AND name = $2 AND deleted_at IS NULL LIMIT 1",
+            world,
+            name,
+        )
+        if elsewhere is None:
+            return ""
+        other = self._worlds.get(elsewhere) or await self._connection.fetchval(
+            "SELECT name FROM world WHERE id = $1", elsewhere
+        )
+        return (
+            f" The world {shown(other)} has one, but a row refers only to records of its own world."
+        )
