@@ -158,9 +158,9 @@ class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
 
     def editor(self, *, world: WorldKey | None = None) -> Any:
         """Return a widget that shows the records in a grid and edits them, in a notebook."""
-        from workbench.editing import editor
+        from workbench.editing import RepositorySource, editor
 
-        return editor(self, world)
+        return editor(RepositorySource(self, world))
 
 
 class LinkCollection(LinkRepository[DraftT, RecordT], Frames[DraftT, RecordT]):
@@ -310,13 +310,13 @@ class Workspace:
         )
 
     async def export(
-        self, folder: Path, *, world: WorldKey, format: str = "csv", overwrite: bool = False
+        self, folder: Path | str, *, world: WorldKey, format: str = "csv", overwrite: bool = False
     ) -> ExportReport:
         """Write a world as files that import again to the same world."""
         from workbench.transfer.export import export
 
         where = await world_id(self.database, world)
-        return await export(self.database, where, Path(folder), format=format, overwrite=overwrite)
+        return await export(self.database, where, _path(folder), format=format, overwrite=overwrite)
 
     async def outline(self, world: WorldKey) -> Outline:
         """Return a world's tree of books, stories, acts and scenes."""
@@ -366,3 +366,7 @@ class Workspace:
         found = world if isinstance(world, World) else await self.worlds.get(world)
         owner = await self.users.get(found.ownerid)
         return f"{owner.email}/{found.name}"
+
+
+def _path(value: Path | str) -> Path:
+    return Path(value)

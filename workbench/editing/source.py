@@ -78,6 +78,11 @@ class RepositorySource:
             self._marks[start + count] = cursor(order, rows[-1])
         return Page([_row(row) for row in rows], self._total)
 
+    async def row(self, id: UUID) -> Row:
+        """Return one row; NotFound if there is none."""
+        record = await self.repository.get(id)
+        return (await self._rows([record.id]))[0]
+
     async def lookup(self, field: str, term: str, row: Mapping[str, Any] | None) -> list[Choice]:
         """Return the records of the same world that a reference may point to, best first."""
         target = self._target(field)
@@ -241,17 +246,7 @@ def _row(values: Mapping[str, Any]) -> Row:
     return {k: v for k, v in row.items() if not (k.endswith("__trashed") and not v)}
 
 
-def editor(
-    repository: Repository[Any, Any], world: WorldKey | None = None, **traits: object
-) -> Editor:
-    """Return a grid with a form beside it, over the records of `repository`.
-
-    Parameters
-    ----------
-    world
-        Show and add records of this world only: its record, id or name.
-    """
-    entity = repository.entity
-    return Editor(
-        RepositorySource(repository, world), noun=entity.name, plural=entity.plural, **traits
-    )
+def editor(source: RepositorySource, **traits: object) -> Editor:
+    """Return a grid with a form beside it, over the rows of `source`."""
+    entity = source.entity
+    return Editor(source, noun=entity.name, plural=entity.plural, **traits)

@@ -24,7 +24,7 @@ for (const folder of [widgets, page]) {
 
 await build({
   ...common,
-  entryPoints: ["grid", "picker", "dialog", "outline", "style"].map((name) => `src/${name}.ts`),
+  entryPoints: ["grid", "picker", "dialog", "outline", "style", "content"].map((name) => `src/${name}.ts`),
   outdir: widgets,
   loader: { ".css": "text" },
 });

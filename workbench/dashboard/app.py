@@ -1,0 +1,131 @@
+"""The application: a navigation beside the page that the state names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from workbench.dashboard.records import records_page
+from workbench.dashboard.state import STORY_ENTITIES, Place, State
+from workbench.dashboard.world import world_page
+from workbench.dashboard.worlds import worlds_page
+from workbench.entities import ENTITIES
+from workbench.entities.world import World
+from workbench.errors import NotFound, WorkbenchError
+from workbench.store.overview import numbers
+from workbench.widgets.content import Content, element
+from workbench.widgets.panel import Panel
+from workbench.widgets.tasks import TaskSet
+from workbench.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+_UNEXPECTED = "Something went wrong in workbench itself. The log has the details."
+
+
+class Dashboard(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no type information
+    """Everything editors see: worlds, one world, and a grid with a form for each entity.
+
+    Callbacks only change `state`; the page that it names is then made and shown.
+    """
+
+    def __init__(self, workspace: Workspace, place: Place | None = None) -> None:
+        self.workspace = workspace
+        self.state = State()
+        self.tasks = TaskSet(self._failed)
+        self.nav = Content(on_action=self._go)
+        self.nav.add_class("wb-nav")
+        self.notice = Content()
+        self.page = ipywidgets.VBox()
+        self.page.add_class("wb-page")
+        main = Panel([self.notice, self.page])
+        super().__init__([self.nav, main])
+        self.add_class("wb-dashboard")
+        self.state.go(place or Place())
+        self.state.observe(lambda _: self.tasks.start(self.show()), "place")
+        self.state.observe(lambda _: self._notify(), "problem")
+
+    async def _go(self, action: str) -> None:
+        self.state.go(action)
+
+    async def show(self) -> None:
+        """Make the page of the current place, and show it."""
+        place = self.state.place
+        try:
+            world = None if place.world is None else await self.workspace.worlds.get(place.world)
+        except NotFound as error:
+            self.state.go(Place())
+            self.state.problem = str(error)
+            return
+        await self._draw_nav(world)
+        page = await self._page(place, world)
+        if place != self.state.place:
+            return  # the reader went on meanwhile
+        old = self.page.children
+        self.page.children = page
+        for widget in old:
+            widget.close()
+
+    async def _page(self, place: Place, world: World | None) -> list[Any]:
+        go: Callable[[str], Any] = self._go
+        if world is None:
+            return await worlds_page(self.workspace, go)
+        if place.entity is None:
+            return await world_page(self.workspace, world, go)
+        return await records_page(self.workspace, world, place.entity, place.record)
+
+    async def _draw_nav(self, world: World | None) -> None:
+        items = [_item("All worlds", str(Place()), current=world is None)]
+        nodes = [element("ul", *items)]
+        if world is not None:
+            counts = await numbers(self.workspace.database, world.id)
+            here = self.state.place
+            about = str(Place(world.id))
+            within = [_item("Overview", about, current=here.entity is None)]
+            within += [
+                _item(
+                    title(name),
+                    str(Place(world.id, name)),
+                    current=here.entity == name,
+                    count=counts[name],
+                )
+                for name in STORY_ENTITIES
+            ]
+            nodes += [element("h2", world.label), element("ul", *within)]
+        self.nav.show(element("nav", *nodes, aria_label="Pages"))
+
+    def _notify(self) -> None:
+        if not self.state.problem:
+            self.notice.show()
+            return
+        self.notice.show(element("div", self.state.problem, kind="wb-notice", role="alert"))
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, WorkbenchError):
+            self.state.problem = str(error)
+            return
+        _log.error("A page of the dashboard failed.", exc_info=error)
+        self.state.problem = _UNEXPECTED
+
+
+def title(entity: str) -> str:
+    """Return what a page calls records of `entity`."""
+    return ENTITIES[entity].plural.capitalize()
+
+
+def _item(text: str, action: str, *, current: bool, count: int | None = None) -> dict[str, Any]:
+    attributes = {"aria_current": "page"} if current else {}
+    number = None if count is None else element("span", f"{count:,}", kind="wb-count")
+    return element(
+        "li", element("button", element("span", text), number, action=action, **attributes)
+    )
+
+
+async def dashboard(workspace: Workspace, place: str = "") -> Dashboard:
+    """Return the dashboard with its first page made; `place` as `Place.parse` reads it."""
+    made = Dashboard(workspace, Place.parse(place))
+    await made.show()
+    return made

@@ -1,0 +1,61 @@
+"""Where the reader is: a page, without any widget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import traitlets
+
+from workbench.entities import ENTITIES
+
+STORY_ENTITIES = ("book", "story", "act", "scene", "persona", "location", "thing", "image")
+"""The eight that a world holds, in the order people look for them."""
+
+_WORLDS, _WORLD = "worlds", "world"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page: all worlds, one world, or the records of one entity in a world.
+
+    >>> Place.parse("persona/0198c6f0-0000-7000-8000-000000000001").entity
+    'persona'
+    >>> str(Place())
+    'worlds'
+    """
+
+    world: UUID | None = None
+    entity: str | None = None
+    record: UUID | None = None
+
+    def __str__(self) -> str:
+        if self.world is None:
+            return _WORLDS
+        parts = [self.entity or _WORLD, str(self.world), str(self.record or "")]
+        return "/".join(part for part in parts if part)
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Return the place that `text` says; the list of worlds if it says none."""
+        page, _, rest = text.partition("/")
+        world, _, record = rest.partition("/")
+        entity = None if page == _WORLD else page
+        if page == _WORLDS or (entity is not None and entity not in ENTITIES):
+            return cls()
+        try:
+            return cls(UUID(world), entity, UUID(record) if record else None)
+        except ValueError:
+            return cls()
+
+
+class State(traitlets.HasTraits):
+    """`place` is the page that is shown; `problem` what went wrong last, in words."""
+
+    place = traitlets.Instance(Place, args=())
+    problem = traitlets.Unicode("")
+
+    def go(self, place: Place | str) -> None:
+        """Show another page."""
+        self.problem = ""
+        self.place = Place.parse(place) if isinstance(place, str) else place

@@ -1,0 +1,145 @@
+"""The page of one world: what it is, its numbers, its outline, its latest changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import ipywidgets
+
+from workbench.dashboard.state import STORY_ENTITIES, Place
+from workbench.entities import STORED
+from workbench.entities.world import World
+from workbench.history.latest import Changed
+from workbench.store.outline import Node as OutlineNode
+from workbench.store.outline import Outline
+from workbench.store.overview import numbers
+from workbench.widgets.content import Content, Element, element, picture
+from workbench.widgets.outline import Node, OutlineTree
+from workbench.widgets.panel import Panel
+from workbench.widgets.tasks import TaskSet
+from workbench.workspace import Workspace
+
+_CHANGES = 15
+_DONE = {
+    "insert": "added",
+    "update": "changed",
+    "trash": "put into the trash",
+    "restore": "restored",
+    "delete": "removed for good",
+}
+
+Go = Callable[[str], Coroutine[Any, Any, None]]
+
+
+async def world_page(wb: Workspace, world: World, go: Go) -> list[Any]:
+    """Return the widgets of the page."""
+    counts = await numbers(wb.database, world.id)
+    outline = await wb.outline(world)
+    changes = await wb.latest_changes(world, limit=_CHANGES)
+    head = await _head(wb, world)
+    tiles = Content(
+        head,
+        element("section", element("ul", *_tiles(world, counts)), kind="wb-numbers"),
+        on_action=go,
+    )
+    columns = ipywidgets.GridBox(
+        [
+            Panel([Content(element("h2", "Outline")), *_outline(world, outline, go)]),
+            Content(
+                element(
+                    "section",
+                    element("h2", "Latest changes"),
+                    element("ul", *(_change(change) for change in changes)),
+                    kind="wb-changes",
+                )
+            ),
+        ]
+    )
+    columns.add_class("wb-columns")
+    return [tiles, columns]
+
+
+async def _head(wb: Workspace, world: World) -> Element:
+    image = None
+    if world.imageid is not None:
+        image = picture(await wb.thumbnail(world.imageid), "")
+    words = element(
+        "div",
+        element("h1", world.label),
+        element("p", world.description) if world.description else None,
+        element("p", ", ".join(world.tags), kind="wb-soft") if world.tags else None,
+    )
+    return element("header", image, words, kind="wb-head")
+
+
+def _tiles(world: World, counts: dict[str, int]) -> list[Element]:
+    return [
+        element(
+            "li",
+            element(
+                "button",
+                element("strong", f"{counts[name]:,}"),
+                element("span", _plural(name, counts[name])),
+                action=str(Place(world.id, name)),
+            ),
+        )
+        for name in STORY_ENTITIES
+    ]
+
+
+def _plural(entity: str, count: int) -> str:
+    stored = STORED[entity]
+    return (stored.name if count == 1 else stored.plural).replace("_", " ")
+
+
+def _outline(world: World, outline: Outline, go: Go) -> list[Any]:
+    tree = OutlineTree(
+        [_node(node) for node in outline.roots],
+        description=f"Outline of {world.label}",
+        empty="No stories yet. Add one on the page Stories.",
+        height="560px",
+    )
+    entities: dict[str, str] = {}
+    tasks = TaskSet()
+
+    def note(nodes: list[OutlineNode]) -> None:
+        for node in nodes:
+            entities[str(node.id)] = node.entity
+            note(node.children)
+
+    note(outline.roots)
+
+    def chosen(change: dict[str, Any]) -> None:
+        if change["new"] in entities:
+            where = f"{entities[change['new']]}/{world.id}/{change['new']}"
+            tasks.start(go(where))
+
+    tree.observe(chosen, "selected")
+    if not outline.left_out:
+        return [tree]
+    left = f"{outline.left_out:,} more scenes are on the page Scenes."
+    return [tree, Content(element("p", left, kind="wb-soft"))]
+
+
+def _node(node: OutlineNode) -> Node:
+    below = [_node(child) for child in node.children]
+    detail = f"{len(below)}" if below else ""
+    return Node(str(node.id), node.label, node.entity, detail, below)
+
+
+def _change(change: Changed) -> Element:
+    what = f"{change.count:,} {_plural(change.entity, change.count)} {_DONE[change.operation]}"
+    if change.count == 1 and change.names:
+        what = f"{change.entity.replace('_', ' ')} “{change.names[0]}” {_DONE[change.operation]}"
+    elif change.names:
+        more = ", …" if change.count > len(change.names) else ""
+        what += f": {', '.join(change.names)}{more}"
+    when = change.at.astimezone().strftime("%Y-%m-%d %H:%M")
+    who = f"{change.author} — {change.reason}" if change.reason else change.author
+    return element(
+        "li",
+        element("span", what),
+        element("time", when, datetime=change.at.isoformat()),
+        element("small", who),
+    )

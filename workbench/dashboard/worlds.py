@@ -1,0 +1,37 @@
+"""The page of all worlds: cards of the latest, and all of them in a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from workbench.dashboard.state import Place
+from workbench.editing import RepositorySource, editor
+from workbench.entities.world import World
+from workbench.widgets.content import Content, Element, element, picture
+from workbench.workspace import Workspace
+
+_CARDS = 12
+_EMPTY = "There is no world yet. Add one below, or import files with `workbench import`."
+
+
+async def worlds_page(wb: Workspace, go: Callable[[str], Coroutine[Any, Any, None]]) -> list[Any]:
+    """Return the widgets of the page."""
+    latest = await wb.worlds.find(order=["-updated_at"], limit=_CARDS)
+    cards = [await _card(wb, world) for world in latest]
+    head = element("header", element("h1", "Worlds"))
+    shown = element("ul", *cards) if cards else element("p", _EMPTY, kind="wb-soft")
+    top = Content(head, element("section", shown, kind="wb-cards"), on_action=go)
+    grid = editor(RepositorySource(wb.worlds), height="360px")
+    return [top, Content(element("h2", "All worlds in a table")), grid]
+
+
+async def _card(wb: Workspace, world: World) -> Element:
+    image = None
+    if world.imageid is not None:
+        image = picture(await wb.thumbnail(world.imageid), "")
+    words = element(
+        "span", element("strong", world.label), element("small", world.description or "")
+    )
+    card = element("button", image, words, kind="wb-card", action=str(Place(world.id)))
+    return element("li", card)

@@ -1,0 +1,69 @@
+// Headings, lists, cards and buttons that Python describes as data: tags and attributes of a short
+// list, text as text. A node with an action is answered by Python when it is clicked.
+import baseCss from "./base.css";
+import contentCss from "./content.css";
+import { addStyle, dress } from "./dom";
+import { openRpc } from "./rpc";
+import type { Context, Model } from "./wire";
+
+interface Described {
+  tag: string;
+  text?: string;
+  attributes?: Record<string, string>;
+  action?: string;
+  children?: Described[];
+}
+
+const TAGS = new Set(["h1", "h2", "h3", "p", "ul", "ol", "li", "div", "span", "strong", "small", "button", "nav", "section", "header", "img", "time", "dl", "dt", "dd"]);
+const ATTRIBUTES = /^(class|title|alt|datetime|lang|dir|role|width|height|loading|aria-[a-z]+|data-[a-z-]+)$/;
+const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,/;
+
+function draw(described: Described, act: (action: string) => void): HTMLElement {
+  if (!TAGS.has(described.tag)) throw new Error(`no such tag here: ${described.tag}`);
+  const element = document.createElement(described.tag);
+  if (described.tag === "button") element.setAttribute("type", "button");
+  for (const [name, value] of Object.entries(described.attributes ?? {})) {
+    const fine = ATTRIBUTES.test(name) || (name === "src" && described.tag === "img" && PICTURE.test(value));
+    if (fine) element.setAttribute(name, value);
+  }
+  if (described.text) element.append(described.text);
+  const { action } = described;
+  if (action) element.addEventListener("click", () => act(action));
+  element.append(...(described.children ?? []).map((child) => draw(child, act)));
+  return element;
+}
+
+/** Where the focus is, as steps from the top: drawing again must not lose it. */
+function path(top: HTMLElement, element: Element | null): number[] | null {
+  const steps: number[] = [];
+  for (let at = element; at && at !== top; at = at.parentElement) {
+    if (!at.parentElement) return null;
+    steps.unshift([...at.parentElement.children].indexOf(at));
+  }
+  return element && top.contains(element) ? steps : null;
+}
+
+function show(model: Model, el: HTMLElement, act: (action: string) => void): void {
+  const focused = path(el, document.activeElement);
+  el.replaceChildren(...model.get<Described[]>("nodes").map((node) => draw(node, act)));
+  let at: Element | undefined = el;
+  for (const step of focused ?? []) at = at?.children[step];
+  if (focused && at instanceof HTMLElement) at.focus({ preventScroll: true });
+}
+
+export default {
+  render({ model, el }: Context): () => void {
+    addStyle("wb-base-style", baseCss);
+    addStyle("wb-content-style", contentCss);
+    dress(el, "wb-content");
+    const rpc = openRpc(model);
+    const act = (action: string) => void rpc.call("act", { action }).catch((why: Error) => console.error(why.message));
+    const drawAgain = () => show(model, el, act);
+    drawAgain();
+    model.on("change:nodes", drawAgain);
+    return () => {
+      model.off("change:nodes", drawAgain);
+      rpc.close();
+    };
+  },
+};

@@ -1,0 +1,88 @@
+"""Headings, lists, cards and buttons: described as data, drawn with text as text."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import traitlets
+
+from workbench.widgets.rpc import Handler, Rpc
+
+__all__ = ["Content", "Element", "element", "picture"]
+
+Element = dict[str, Any]
+"""A described element: tag, text, attributes, action, children."""
+
+_PICTURES = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"RIFF": "image/webp",
+}
+
+
+def element(
+    tag: str,
+    *children: Element | str | None,
+    kind: str = "",
+    action: str = "",
+    **attributes: str,
+) -> Element:
+    """Describe an element; `kind` is its class, `action` what `Content` is told on a click.
+
+    The browser draws tags and attributes of a short list only, and never reads text as HTML.
+
+    >>> element("h1", "Elsinore")
+    {'tag': 'h1', 'children': [{'tag': 'span', 'text': 'Elsinore'}]}
+    """
+    made: Element = {"tag": tag}
+    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+    if kind:
+        named["class"] = kind
+    if named:
+        made["attributes"] = named
+    if action:
+        made["action"] = action
+    below = [{"tag": "span", "text": c} if isinstance(c, str) else c for c in children if c]
+    if below:
+        made["children"] = below
+    return made
+
+
+def picture(data: bytes | None, words: str) -> Element | None:
+    """Describe a picture; None for no data, or for a format that browsers could run."""
+    for start, media_type in _PICTURES.items():
+        if data and data.startswith(start):
+            source = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+            return element("img", src=source, alt=words)
+    return None
+
+
+class Content(Rpc):
+    """Draws described elements; `on_action` is called with the action of what was clicked."""
+
+    bundle = "content"
+
+    nodes = traitlets.List(traitlets.Dict()).tag(sync=True)
+
+    def __init__(
+        self,
+        *nodes: Element | None,
+        on_action: Callable[[str], Awaitable[None]] | None = None,
+        **traits: object,
+    ) -> None:
+        self._on_action = on_action
+        super().__init__(nodes=[node for node in nodes if node], **traits)
+
+    def show(self, *nodes: Element | None) -> None:
+        """Draw other elements instead."""
+        self.nodes = [node for node in nodes if node]
+
+    def operations(self) -> Mapping[str, Handler]:
+        return {"act": self._act}
+
+    async def _act(self, args: Mapping[str, Any]) -> None:
+        if self._on_action is not None:
+            await self._on_action(str(args["action"]))
