@@ -17,6 +17,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -85,13 +87,46 @@ def npm(*arguments: str) -> None:
 
 def build() -> None:
     """Build the front end unless what is built came from these very sources."""
-    digest = sources_digest()
-    if is_current(digest):
+    with turn():
+        digest = sources_digest()
+        if is_current(digest):
+            return
+        install("--omit=dev")
+        npm("run", "build")
+        for folder in (WIDGETS, PAGE):
+            write_note(folder, digest)
+
+
+def check() -> None:
+    """Let TypeScript check the types; it is installed for this only."""
+    with turn():
+        install()
+        npm("run", "check")
+
+
+def install(*options: str) -> None:
+    """Install the packages of the lock file, if other ones (or fewer) are there."""
+    stamp = FRONTEND / "node_modules" / ".workbench"
+    lock = hashlib.sha256((FRONTEND / "package-lock.json").read_bytes()).hexdigest()
+    present = stamp.read_text(encoding="utf-8").split() if stamp.exists() else []
+    if present[:1] == [lock] and (not present[1:] or present[1:] == list(options)):
         return
-    npm("ci", "--omit=dev", "--ignore-scripts")
-    npm("run", "build")
-    for folder in (WIDGETS, PAGE):
-        write_note(folder, digest)
+    npm("ci", "--ignore-scripts", *options)
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(" ".join([lock, *options]), encoding="utf-8")
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Wait until no other build works in this checkout."""
+    folder = FRONTEND / "build"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        if os.name == "posix":
+            import fcntl  # the kernel frees it, whatever becomes of the holder
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_note(folder: Path, digest: str) -> None:
@@ -106,8 +141,7 @@ def write_note(folder: Path, digest: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
-        npm("ci", "--ignore-scripts")
-        npm("run", "check")
+        check()
     else:
         build()
 else:  # hatchling is there only while a package is built

@@ -25,12 +25,15 @@ def built(
     """Stand in for the built front end, so that these tests need no Node."""
     folder: Path = tmp_path_factory.mktemp("static")
     (folder / "build.json").write_text(json.dumps({"version": "0123456789ab"}))
+    (folder / "stub.js").write_text("load @bundle@ @version@")
     for name in ("grid", "picker", "dialog", "outline", "style"):
         (folder / f"{name}.js").write_text(f"export default '{name}'")
     monkeypatch.setattr(assets, "STATIC", folder)
-    assets.version.cache_clear()
+    for known in (assets.version, assets.stub):
+        known.cache_clear()
     yield
-    assets.version.cache_clear()
+    for known in (assets.version, assets.stub):
+        known.cache_clear()
 
 
 @pytest.fixture

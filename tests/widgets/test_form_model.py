@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from fake_source import FakeSource
 
@@ -115,6 +117,24 @@ async def test_an_unexpected_error_is_told_without_its_details(model, source, ca
     await model.save(source)
     assert "hunter2" not in model.message
     assert "hunter2" in caplog.text
+
+
+async def test_what_is_typed_during_a_save_stays_as_a_change(model, source):
+    stored, gate = source.save, asyncio.Event()
+
+    async def slow(*given):
+        await gate.wait()
+        return await stored(*given)
+
+    source.save = slow
+    model.enter("name", "First")
+    saving = asyncio.ensure_future(model.save(source))
+    await asyncio.sleep(0)
+    model.enter("position", "7")
+    gate.set()
+    await saving
+    assert model.changes() == {"position": 7}
+    assert model.stored["name"] == "First"
 
 
 async def test_a_new_row_is_added_with_its_preset(source):

@@ -1,7 +1,7 @@
 // Bundles every entry below into one ES module that needs nothing else: styles are inside as
 // text, so a bundle works from a URL, and from a blob where no URL can be had.
 import { build } from "esbuild";
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 
 const widgets = "../widgets/static";
@@ -17,18 +17,21 @@ const common = {
   logLevel: "warning",
 };
 
-for (const folder of [widgets, page]) {
-  await rm(folder, { recursive: true, force: true });
+// Servers may be reading these folders: files are replaced, and only strangers are removed.
+async function tidy(folder, made) {
   await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) if (!made.includes(name)) await rm(`${folder}/${name}`);
 }
 
+const bundles = ["grid", "picker", "dialog", "outline", "style", "content", "stub"];
 await build({
   ...common,
-  entryPoints: ["grid", "picker", "dialog", "outline", "style", "content"].map((name) => `src/${name}.ts`),
+  entryPoints: bundles.map((name) => `src/${name}.ts`),
   outdir: widgets,
   loader: { ".css": "text" },
 });
 await copyFile("node_modules/ag-grid-community/LICENSE.txt", `${widgets}/ag-grid-LICENSE.txt`);
+await tidy(widgets, [...bundles.map((name) => `${name}.js`), "ag-grid-LICENSE.txt"]);
 
 // The page belongs to the server: its styles are a file of their own beside it.
 if (existsSync("src/page.ts")) {
@@ -39,3 +42,4 @@ if (existsSync("src/page.ts")) {
     loader: { ".woff2": "dataurl", ".eot": "dataurl", ".woff": "dataurl", ".ttf": "dataurl", ".svg": "dataurl" },
   });
 }
+await tidy(page, existsSync("src/page.ts") ? ["page.js", "page.css"] : []);

@@ -26,7 +26,7 @@ class Editor(Panel):
         self.grid = Grid(source, noun=noun, plural=plural, **traits)
         self.form = RecordForm(source, noun=noun)
         self.messages = Messages()
-        self._noun = noun
+        self._asking = False
         self.grid.observe(self._chosen, "active")
         self.grid.observe(self._saved_in_grid, "changed")
         self.grid.observe(self._removed, "removed")
@@ -37,19 +37,27 @@ class Editor(Panel):
 
     async def choose(self, id: str) -> None:
         """Load the row into the form; asks first if something there is not saved."""
+        await self.form.tasks.settled()  # a save under way may yet make the form clean
         model = self.form.model
         row = self.grid.row(id)
-        if row is None or model.stored.get("id") == id:
+        if row is None or model.stored.get("id") == id or self._asking:
             return
-        if model.dirty and not await self.messages.confirm(
-            "Leave unsaved changes?",
-            f"{self.form.heading.value} has changes that are not saved.",
-            agree="Discard them",
-            refuse="Stay",
-            danger=True,
-        ):
+        if model.dirty and not await self._may_leave():
             return
         self.form.load(row)
+
+    async def _may_leave(self) -> bool:
+        self._asking = True
+        try:
+            return await self.messages.confirm(
+                "Leave unsaved changes?",
+                f"{self.form.heading.value} has changes that are not saved.",
+                agree="Discard them",
+                refuse="Stay",
+                danger=True,
+            )
+        finally:
+            self._asking = False
 
     def _chosen(self, change: dict[str, Any]) -> None:
         self.tasks.start(self.choose(change["new"]))

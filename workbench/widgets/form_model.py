@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import traitlets
@@ -82,7 +82,7 @@ class FormModel(traitlets.HasTraits):
     def resolve(self, field: str, *, mine: bool) -> None:
         """Settle a conflict: keep the typed value, or take the stored one."""
         if not mine:
-            names = (field, f"{field}__label", f"{field}__trashed")
+            names = self._with_words([field])
             taken = {name: self.stored[name] for name in names if name in self.stored}
             self.values = {**self.values, **taken}
         self.conflicts = {name: row for name, row in self.conflicts.items() if name != field}
@@ -98,11 +98,7 @@ class FormModel(traitlets.HasTraits):
             for field in typed
             if current.get(field) not in (self.stored.get(field), typed[field])
         }
-        kept = {
-            name: value
-            for name, value in self.values.items()
-            if name.removesuffix("__label").removesuffix("__trashed") in typed
-        }
+        kept = {n: self.values[n] for n in self._with_words(typed) if n in self.values}
         self.stored = dict(current)
         self.values = {**current, **kept}
         self.conflicts = clashing
@@ -110,7 +106,12 @@ class FormModel(traitlets.HasTraits):
         self.message = ""
 
     async def save(self, source: Source) -> Row | None:
-        """Store what changed; return the row as stored, None if it was refused."""
+        """Store what changed; return the row as stored, None if it was refused.
+
+        What is typed while the store is at work stays, as a change of its own.
+        """
+        if self.status == "saving":
+            return None
         wrong = {column.field: complaint(column, self.values.get(column.field))
                  for column in self.columns if column.editable}  # fmt: skip
         self.problems = {**self.problems, **{k: text for k, text in wrong.items() if text}}
@@ -119,18 +120,25 @@ class FormModel(traitlets.HasTraits):
             return None
         if not self.is_new and not self.dirty:
             return dict(self.stored)
+        sent = self.changes()
         self.status, self.message = "saving", ""
         try:
             if self.is_new:
-                row = await source.add(self.changes())
+                row = await source.add(sent)
             else:
-                row = await source.save(self.stored["id"], self.stored["version"], self.changes())
+                row = await source.save(self.stored["id"], self.stored["version"], sent)
         except Exception as error:  # whatever it is: say it, and keep what was typed
             self._failed(error)
             return None
-        self._set(dict(row), status="saved")
+        since = [name for name, value in self.changes().items() if value != sent.get(name)]
+        later = {name: self.values[name] for name in self._with_words(since) if name in self.values}
+        self._set(dict(row), values={**row, **later}, status="dirty" if later else "saved")
         self.message = "Saved."
         return row
+
+    @staticmethod
+    def _with_words(fields: Iterable[str]) -> list[str]:
+        return [name + end for name in fields for end in ("", "__label", "__trashed")]
 
     def _failed(self, error: Exception) -> None:
         answer = failure(error)

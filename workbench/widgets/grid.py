@@ -22,6 +22,7 @@ class Grid(Rpc):
     """A table of a source's rows, in blocks of `page_size` as they scroll into view.
 
     `selected` holds the ids of the ticked rows, `active` the id of the row with the focus.
+    `preset` holds values that a new row starts with, and `<field>__label` for references.
     `changed` is set to each row that was saved or added here, `removed` to the ids of each removal.
     """
 
@@ -34,7 +35,7 @@ class Grid(Rpc):
     page_size = traitlets.Int(100, min=1, max=_MOST_ROWS_A_BLOCK).tag(sync=True)
     can_add = traitlets.Bool(True).tag(sync=True)
     can_remove = traitlets.Bool(True).tag(sync=True)
-    preset = traitlets.Dict(help="Values that a new row starts with.").tag(sync=True)
+    preset = traitlets.Dict().tag(sync=True)
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     active = traitlets.Unicode("").tag(sync=True)
 
@@ -100,7 +101,8 @@ class Grid(Rpc):
         return row
 
     async def _add(self, args: Mapping[str, Any]) -> Row:
-        row = await self.source.add({**self.preset, **args["values"]})
+        preset = {k: value for k, value in self.preset.items() if not k.endswith("__label")}
+        row = await self.source.add({**preset, **args["values"]})
         self._see(row)
         self.changed = row
         return row

@@ -127,6 +127,7 @@ class GridView implements Watcher {
       enableFilterHandlers: true,
       getRowId: ({ data }) => data.id,
       floatingFiltersHeight: 40,
+      selectionColumnDef: { headerName: "Select", headerClass: "wb-select-header" },
       rowSelection: { mode: "multiRow", headerCheckbox: false, checkboxes: this.model.get<boolean>("can_remove"), enableClickSelection: false },
       rowClassRules: {
         "wb-gone": (p) => Boolean(p.data && this.edits.gone.has(p.data.id)),
