@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import io
 import json
+from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from PIL import Image
 
+from workbench.database import columnar
+from workbench.database.address import Address
 from workbench.database.engine import Database
+from workbench.database.users import acting_user
+from workbench.entities import STORED
 from workbench.entities.world import World
 from workbench.errors import NotFound, Refused, WorkbenchError
+from workbench.frames import table
 from workbench.transfer.export import export
+from workbench.transfer.load import load
 from workbench.workspace import Workspace
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 FILES = {
     "worlds.csv",
     "images.csv",
@@ -32,6 +43,12 @@ FILES = {
 }
 
 
+def picture(format: str, colour: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (3, 2), colour).save(out, format)
+    return out.getvalue()
+
+
 def rows(folder: Path, plural: str) -> list[dict[str, str]]:
     with (folder / f"{plural}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -41,12 +58,50 @@ def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+async def content(database: Database, world: UUID) -> dict[str, list[dict[str, Any]]]:
+    """Return all that can differ between two copies of a world: everything but ids and times."""
+    found = {}
+    for stored in STORED.values():
+        if "userid" in stored.table.columns or not {"worldid", "ownerid"} & set(
+            stored.table.columns.keys()
+        ):
+            continue
+        frame = await table(database, stored, world=world, names=True)
+        ids = [n for n in frame.column_names if n in stored.references or n in ("id", "version")]
+        times = [n for n in frame.column_names if n.endswith("_at")]
+        rows = frame.drop_columns([*ids, *times]).to_pylist()
+        found[stored.plural] = sorted(rows, key=repr)
+    return found
+
+
+@pytest.fixture
+async def empty(server: Any) -> AsyncIterator[Database]:
+    """Another fresh database, with the same user."""
+    name = await asyncio.to_thread(server.new_database, "template_workbench")
+    address = Address.parse(server.url(name))
+    first = Database(address)
+    user = await acting_user(first, "tester@localhost")
+    await first.close()
+    made = Database(address, userid=user)
+    yield made
+    await made.close()
+    await asyncio.to_thread(server.drop, name)
+
+
 @pytest.fixture
 async def elsinore(wb: Workspace) -> World:
     """A world that uses everything, with values that are hard to write."""
     world = await wb.worlds.add(name="Elsinore; Kronborg", attributes={"year": "1601"})
     image = await wb.images.add(
-        worldid=world.id, name="Ghost, at night: «Hø»", media_type="image/png", content=PNG
+        worldid=world.id, name="Ghost, at night: «Hø»", content=picture("PNG", 7)
     )
     await wb.images.add(worldid=world.id, name="A picture elsewhere", source_url="http://a/b?c=d")
     await wb.worlds.update(world, imageid=image.id)
@@ -150,18 +205,22 @@ async def test_a_table_without_rows_has_its_header(
 async def test_pictures_lie_beside_the_files_under_safe_names(
     database: Database, wb: Workspace, elsinore: World, tmp_path: Path
 ) -> None:
-    for name in ("../../etc/passwd", "GHOST at night hø", "NUL", "絵"):
-        await wb.images.add(worldid=elsinore.id, name=name, content=PNG + name.encode())
-    await export(database, elsinore.id, tmp_path)
+    more = {"../../etc/passwd": "PNG", "GHOST at night h": "PNG", "NUL": "JPEG", "絵": "GIF"}
+    for colour, (name, format) in enumerate(more.items()):
+        await wb.images.add(worldid=elsinore.id, name=name, content=picture(format, colour))
+    await wb.images.add(worldid=elsinore.id, name="no picture", content=b"<svg/>")
+    report = await export(database, elsinore.id, tmp_path)
     files = {row["name"]: row["file"] for row in rows(tmp_path, "images")}
-    assert files["Ghost, at night: «Hø»"] == "pictures/ghost_at_night_h.png"
-    assert files["GHOST at night hø"] == "pictures/ghost_at_night_h.bin"
-    assert files["../../etc/passwd"] == "pictures/etc_passwd.bin"
-    assert files["NUL"] == "pictures/nul_.bin"
-    assert files["絵"] == "pictures/picture.bin"
+    assert files["GHOST at night h"] == "pictures/ghost_at_night_h.png"
+    assert files["Ghost, at night: «Hø»"] == "pictures/ghost_at_night_h_2.png"
+    assert files["../../etc/passwd"] == "pictures/etc_passwd.png"
+    assert files["NUL"] == "pictures/nul_.jpg"
+    assert files["絵"] == "pictures/picture.gif"
     assert files["A picture elsewhere"] == ""
-    assert (tmp_path / files["../../etc/passwd"]).read_bytes() == PNG + b"../../etc/passwd"
-    assert len({name.casefold() for name in files.values() if name}) == 5
+    assert (tmp_path / files["../../etc/passwd"]).read_bytes() == picture("PNG", 0)
+    assert len({name.casefold() for name in files.values() if name}) == 6
+    assert "no_picture.bin" in files["no picture"]
+    assert [note.split(":")[0] for note in report.notes] == ["pictures"]
 
 
 async def test_what_is_in_the_trash_is_left_out_and_told(
@@ -244,3 +303,46 @@ async def test_an_unknown_format_is_refused(
 ) -> None:
     with pytest.raises(Refused, match="csv"):
         await export(database, elsinore.id, tmp_path, format="docx")
+
+
+async def test_importing_an_export_again_changes_nothing(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    await export(database, elsinore.id, tmp_path)
+    await load(database, tmp_path)  # the picture's size and thumbnail become known
+    first = await export(database, elsinore.id, tmp_path, overwrite=True)
+    report = await load(database, tmp_path)
+    assert not report.problems
+    assert {plural: (c.read, c.unchanged) for plural, c in report.tables.items()} == {
+        plural: (count, count) for plural, count in first.tables.items()
+    }
+
+
+async def test_an_export_makes_the_same_world_in_another_database(
+    database: Database, elsinore: World, empty: Database, tmp_path: Path
+) -> None:
+    await export(database, elsinore.id, tmp_path / "one")
+    report = await load(empty, tmp_path / "one")
+    assert not report.problems
+    copy = await Workspace(empty).worlds.get(name="Elsinore; Kronborg")
+    await load(database, tmp_path / "one")
+    assert await content(database, elsinore.id) == await content(empty, copy.id)
+    await export(database, elsinore.id, tmp_path / "two")
+    await export(empty, copy.id, tmp_path / "three")
+    assert files(tmp_path / "two") == files(tmp_path / "three")
+    columnar.close(empty)
+
+
+@pytest.mark.parametrize("source", ["demo", "shakespeare"])
+async def test_real_worlds_come_back_as_they_were(
+    source: str, database: Database, wb: Workspace, request: Any, tmp_path: Path
+) -> None:
+    folder = Path(str(resources.files("workbench.demo") / "world"))
+    if source == "shakespeare":
+        folder = request.getfixturevalue("shared") / "shakespeare"
+    (await load(database, folder)).raise_for_problems()
+    for world in (await wb.worlds.find()).records:
+        written = await export(database, world.id, tmp_path / str(world.id))
+        again = await load(database, tmp_path / str(world.id))
+        assert not again.problems
+        assert {p: c.unchanged for p, c in again.tables.items()} == written.tables

@@ -36,7 +36,7 @@ async def frame(
 
     Columns come in the order of the table, or as `columns` says; their dtypes are Arrow's
     (`workbench.frames.dtypes` has the list), times in UTC. No rows give the same columns and
-    dtypes. Without `order` the rows come as PostgreSQL finds them.
+    dtypes. Without `order` the rows come by id, in order of making; links by their key.
 
     Parameters
     ----------

@@ -41,13 +41,13 @@ FORMATS = ("csv",)
 _PICTURES = "pictures"
 _UNFINISHED = ".workbench-export-"
 _NAME_CHARACTERS = 80
-_EXTENSIONS = {
-    "image/png": ".png",
-    "image/jpeg": ".jpg",
-    "image/gif": ".gif",
-    "image/webp": ".webp",
-    "image/svg+xml": ".svg",
+_SIGNATURES = {
+    b"\x89PNG\r\n": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"GIF8": ".gif",
+    b"RIFF": ".webp",
 }
+_OTHER = ".bin"
 _WORLD = STORED["world"]
 _TABLES = tuple(
     stored
@@ -149,6 +149,11 @@ def _write(stream: Stream, world: UUID, into: Path, folder: Path) -> ExportRepor
         if "content" in stored.table.columns:
             files = _write_pictures(stream, stored, world, into)
             report.pictures += len(files)
+            if strange := sum(name.endswith(_OTHER) for name in files.values()):
+                report.notes.append(
+                    f"{_PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
+                    "does not take those."
+                )
         found = attribute_keys(stored, world)
         keys = [] if found is None else [(r["key"], r["plain"]) for r in _rows(stream, found)]
         plan = layout(stored, world, keys)
@@ -186,7 +191,7 @@ def _write_pictures(
     with stream(literal(picture_statement(stored, world))) as batches:
         for batch in batches:
             for picture in batch.to_pylist():
-                name = _file_name(picture["name"], picture["media_type"], taken)
+                name = _file_name(picture["name"], picture["content"], taken)
                 (into / _PICTURES / name).write_bytes(picture["content"])
                 files[picture["id"]] = f"{_PICTURES}/{name}"
     if not files:
@@ -194,14 +199,14 @@ def _write_pictures(
     return files
 
 
-def _file_name(name: str, media_type: str | None, taken: set[str]) -> str:
+def _file_name(name: str, content: bytes, taken: set[str]) -> str:
     """Return a file name that every file system takes, unlike those in `taken` in any case."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    # Never a name that is a device on Windows: those have no underscore at their end.
     stem = re.sub(r"[^A-Za-z0-9-]+", "_", plain).strip("_-")[:_NAME_CHARACTERS].lower()
-    if not stem or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", stem):
-        stem += "picture" if not stem else "_"
-    extension = _EXTENSIONS.get(media_type or "", ".bin")
+    if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", stem):
+        stem += "_"  # the bare word is a device on Windows
+    stem = stem or "picture"
+    extension = next((e for s, e in _SIGNATURES.items() if content.startswith(s)), _OTHER)
     number, found = 1, f"{stem}{extension}"
     while found in taken:
         number += 1

@@ -104,7 +104,6 @@ def picture_statement(stored: Stored[Any, Any], world: UUID) -> sa.Select[Any]:
         sa.select(
             sa.cast(table.c.id, sa.Text).label("id"),
             table.c.name,
-            table.c.media_type,
             table.c.content,
         )
         .where(*_rows(stored, world), table.c.content.is_not(None))
