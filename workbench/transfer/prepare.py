@@ -79,7 +79,9 @@ def prepare(source: Source, findings: Findings, *, world: str | None) -> Prepare
             ready.given.add(by_twin[name])
         else:
             ready.names[name] = checked.column
-    ready.given |= {k.column for k in lookups(source.stored.name) if k.level in ready.names} - {None}
+    ready.given |= {k.column for k in lookups(source.stored.name) if k.level in ready.names} - {
+        None
+    }
     _attributes(ready, findings)
     _world(ready, world, findings)
     _require(ready, findings)
@@ -110,9 +112,7 @@ def _report(ready: Prepared, header: str, checked: Checked, findings: Findings) 
     labels = source.labels.take(at).to_pylist()
     values = source.cells.column(header).take(at).to_pylist()
     for label, value, message in zip(labels, values, checked.problems.values(), strict=True):
-        findings.cell(
-            source.file, source.stored.plural, label, message, column=header, value=value
-        )
+        findings.cell(source.file, source.stored.plural, label, message, column=header, value=value)
 
 
 def _attributes(ready: Prepared, findings: Findings) -> None:
@@ -135,10 +135,11 @@ def _attributes(ready: Prepared, findings: Findings) -> None:
             _report(ready, header, Checked(cells, dict.fromkeys(at, message)), findings)
             cells = pc.if_else(nul, None, cells)
         pieces.append(_keyed(header, _quoted(cells)))
-    if len(pieces) > 1:
-        inner = pc.binary_join_element_wise(*pieces, _large(","), null_handling="skip")
-    else:
-        inner = pc.fill_null(pieces[0], "")
+    # Joining with null_handling="skip" drops rows whose pieces are all null (pyarrow 26.0.1).
+    ended = [
+        pc.fill_null(pc.binary_join_element_wise(p, _large(","), _large("")), "") for p in pieces
+    ]
+    inner = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*ended, _large("")), 0, -1)
     ready.fields["attributes"] = pc.binary_join_element_wise(
         _large("{"), inner, _large("}"), _large("")
     )
