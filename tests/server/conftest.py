@@ -304,9 +304,14 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers of one's own; they end with the test."""
     started: list[Server] = []
 
-    def start(cells: list[str] = NOTEBOOK, home: Path | None = None, port: int = 0) -> Server:
+    def start(
+        cells: list[str] = NOTEBOOK,
+        home: Path | None = None,
+        port: int = 0,
+        environment: dict[str, str] | None = None,
+    ) -> Server:
         notebook = write_notebook(tmp_path / f"page{len(started)}.ipynb", cells)
-        started.append(Server(home or tmp_path / "home", notebook, port))
+        started.append(Server(home or tmp_path / "home", notebook, port, **(environment or {})))
         return started[-1]
 
     yield start

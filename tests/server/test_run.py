@@ -17,12 +17,14 @@ import psutil
 import pytest
 
 from workbench.errors import BadSettings
+from workbench.server.app import application
 from workbench.server.lab import serve_lab
 from workbench.server.run import serve
 
 LAB = """
 import sys
 from pathlib import Path
+from workbench.server.app import application
 from workbench.server.lab import serve_lab
 
 sys.exit(serve_lab(
@@ -125,6 +127,47 @@ def test_the_lab_starts_with_a_token_and_ends_with_its_kernels(tmp_path: Path, u
     assert process.wait(20) == 0
     process.stdout.close()
     assert not [child for child in children if child.is_running()]
+
+
+def test_kernels_are_out_of_reach_of_other_users_of_the_machine(start_server):
+    server = start_server()
+    server.signed_in().open_page()
+    (kernel,) = server.kernels()
+    connection_file = Path(kernel.cmdline()[-1])
+    # Not TCP, where any user could listen to what the kernel publishes.
+    assert json.loads(connection_file.read_text())["transport"] == "ipc"
+    assert connection_file.parent.stat().st_mode & 0o077 == 0
+    server.stop()
+    assert not connection_file.parent.exists()
+
+
+def test_what_a_home_folder_tells_jupyter_changes_nothing(start_server, tmp_path: Path):
+    person = tmp_path / "person"
+    put(person / ".jupyter/voila.json", {"VoilaConfiguration": {"template": "lab"}})
+    put(person / ".jupyter/jupyter_config.json", {"Application": {"log_level": 50}})
+    spec = {"argv": ["false"], "display_name": "Broken", "language": "python"}
+    put(person / ".local/share/jupyter/kernels/python3/kernel.json", spec)
+    put(person / ".ipython/profile_default/startup/start.py", "not python")
+    server = start_server(environment={"HOME": str(person)})
+    assert server.signed_in().open_page().printed["python"] == sys.executable
+
+
+async def test_idle_kernels_end_and_dead_ones_stay_dead(tmp_path: Path):
+    app = application(home=tmp_path, notebook=tmp_path / "x", port=0, kernel_environment={})
+    app.listen()
+    try:
+        assert 0 < app.kernel_manager.cull_idle_timeout <= 3600
+        assert app.kernel_manager.cull_connected is False
+        kernel_id = app.kernel_manager.reserve("session")
+        await app.kernel_manager.start_reserved(kernel_id, os.environ)
+        assert app.kernel_manager.get_kernel(kernel_id)._restarter.restart_limit == 0
+    finally:
+        await app.close()
+
+
+def put(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
 def ask_for_page(visitor) -> socket.socket:

@@ -127,6 +127,7 @@ async def test_a_message_that_is_no_frame_closes_the_socket(visitor, page):
     while await socket.read_message() is not None:
         pass
     assert socket.close_code == 1008
+    socket.close()
 
 
 async def test_signing_out_closes_open_sockets(server):
@@ -137,6 +138,7 @@ async def test_signing_out_closes_open_sockets(server):
     while await socket.read_message() is not None:
         pass
     assert socket.close_code == 4401
+    socket.close()
 
 
 async def test_closing_a_page_ends_its_kernel(visitor, until, server):

@@ -20,7 +20,6 @@ import tornado.web
 from jupyter_server.utils import url_path_join
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
-from tornado.netutil import bind_sockets
 from traitlets import Dict, Instance, Unicode
 from traitlets.config import Config
 from voila._version import __version__ as voila_version
@@ -38,7 +37,7 @@ from workbench.server.pages import (
     SignOutHandler,
     template_environment,
 )
-from workbench.server.run import HOST, bad_port
+from workbench.server.run import HOST, listener
 from workbench.server.sockets import (
     MAX_MESSAGE_BYTES,
     OwnKernelsOnly,
@@ -189,16 +188,14 @@ class WorkbenchVoila(Voila):
         BadSettings
             The port is in use or may not be used.
         """
-        try:
-            sockets = bind_sockets(self.port, HOST)
-        except OSError as failure:
-            raise bad_port(self.port, failure) from None
-        self.port = sockets[0].getsockname()[1]
+        socket = listener(self.port)
+        socket.setblocking(False)
+        self.port = socket.getsockname()[1]
         self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=_socket_folder())
         application = tornado.web.Application(**self.init_settings())
         application.add_handlers(".*$", self.init_handlers())
         self._server = HTTPServer(application)
-        self._server.add_sockets(sockets)
+        self._server.add_socket(socket)
 
     async def close(self) -> None:
         """Stop serving and end all kernels, by force those that take too long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
+import traceback
 from functools import lru_cache
 from pathlib import Path
 from queue import Empty
@@ -111,16 +112,18 @@ class DashboardHandler(PersonHandler):
         self._kernel_id = kernel_id
         try:
             await self.send("page_start.html", config=app.page_config, title=app.title)
-            await self.kernels.start_reserved(kernel_id, app.kernel_environment_of(self.request))
-            await self.run(kernel_id, app.notebook_path)
+            await self.run(kernel_id, app.kernel_environment_of(self.request), app.notebook_path)
             await self.send("page_end.html")
         except StreamClosedError:
             await self.kernels.end(kernel_id)
+        finally:
+            self.kernels.give_back(kernel_id)
 
-    async def run(self, kernel_id: str, notebook: str) -> None:
+    async def run(self, kernel_id: str, environment: dict[str, str], notebook: str) -> None:
         """Run the notebook, sending outputs as they come; a failure becomes a part of the page."""
         try:
             cells = read_notebook(Path(notebook))
+            await self.kernels.start_reserved(kernel_id, environment)
             executor = PageExecutor(cells, km=self.kernels.get_kernel(kernel_id))
             await executor.async_start_new_kernel_client()
             await self.send("page_kernel.html", kernel_id=kernel_id)
@@ -131,11 +134,11 @@ class DashboardHandler(PersonHandler):
                 await ensure_async(executor.kc.stop_channels())
         except CellExecutionError as failure:
             await self.send_failure(failure.ename, failure.evalue, failure.traceback)
-        except (DeadKernelError, TimeoutError, HTTPError, OSError) as failure:
-            if isinstance(failure, StreamClosedError):
-                raise
-            self.log.error("A page's kernel did not start: %s", failure)
-            await self.send_failure(type(failure).__name__, "", "")
+        except StreamClosedError:
+            raise
+        except Exception as failure:
+            # The page has begun, so there is no error page any more: whatever it was, say so.
+            await self.send_failure(type(failure).__name__, str(failure), traceback.format_exc())
 
     async def run_cell(self, executor: PageExecutor, cell: Any, index: int) -> None:
         """Run one cell and send its outputs."""
@@ -149,13 +152,14 @@ class DashboardHandler(PersonHandler):
             else:
                 await self.send("page_output.html", output=output)
 
-    async def send_failure(self, name: str, message: str, traceback: str) -> None:
+    async def send_failure(self, name: str, message: str, details: str) -> None:
         """Send a card that says what went wrong; details only to those who may see them."""
-        self.log.error("The dashboard's notebook stopped: %s", _COLOUR_CODES.sub("", traceback))
+        details = _COLOUR_CODES.sub("", details)
+        self.log.error("The dashboard's notebook stopped: %s", details)
         await self.send(
             "page_failure.html",
             sentence=message if name in _OUR_ERRORS else "",
-            details=_COLOUR_CODES.sub("", traceback) if self.current_user.sees_tracebacks else "",
+            details=details if self.current_user.sees_tracebacks else "",
         )
 
     async def send(self, template: str, **values: Any) -> None:

@@ -86,18 +86,19 @@ class PageKernels(AsyncMappingKernelManager):
         self._owners[kernel_id] = session
         return kernel_id
 
-    async def start_reserved(self, kernel_id: str, environment: Mapping[str, str]) -> None:
-        """Start the kernel of a reserved place; a failure gives the place back."""
-        try:
-            await self.start_kernel(
-                kernel_id=kernel_id,
-                kernel_name=NATIVE_KERNEL_NAME,
-                path=ApiPath(""),  # its working directory is the manager's root: our home
-                env=dict(environment),
-            )
-        except BaseException:
+    def give_back(self, kernel_id: str) -> None:
+        """Give a place back whose kernel never started."""
+        if kernel_id not in self:
             self._owners.pop(kernel_id, None)
-            raise
+
+    async def start_reserved(self, kernel_id: str, environment: Mapping[str, str]) -> None:
+        """Start the kernel of a reserved place."""
+        await self.start_kernel(
+            kernel_id=kernel_id,
+            kernel_name=NATIVE_KERNEL_NAME,
+            path=ApiPath(""),  # its working directory is the manager's root: our home
+            env=dict(environment),
+        )
 
     def owns(self, session: str, kernel_id: str) -> bool:
         """Tell whether a kernel is there and belongs to a session."""

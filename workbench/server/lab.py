@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workbench.errors import WorkbenchError
-from workbench.server.run import HOST, bad_port, stop_signals
+from workbench.server.run import HOST, listener, stop_signals
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 8.0
@@ -54,7 +53,8 @@ def serve_lab(
     WorkbenchError
         JupyterLab did not start.
     """
-    port = _free_port(port)
+    with listener(port) as found:
+        port = found.getsockname()[1]
     token = secrets.token_urlsafe(32)
     home.mkdir(parents=True, exist_ok=True)
     with (home / _LOG).open("wb") as log:
@@ -141,14 +141,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
-
-
-def _free_port(port: int) -> int:
-    """Return `port`, or a free one for 0."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as failure:
-            raise bad_port(port, failure) from None
-        return int(probe.getsockname()[1])

@@ -7,9 +7,12 @@ import contextlib
 import logging
 import os
 import signal
+import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from workbench.errors import BadSettings, WorkbenchError
 
@@ -32,12 +35,21 @@ def dashboard_notebook() -> Path:
     )
 
 
-def bad_port(port: int, failure: OSError) -> BadSettings:
-    """Return the error for a port that cannot be had."""
-    return BadSettings(
-        f"Port {port} cannot be used: {os.strerror(failure.errno or 0).lower()}. "
-        "Choose another with --port, or --port 0 for any free one."
-    )
+def listener(port: int) -> socket.socket:
+    """Return a socket that listens on a port of this machine, for 0 on any free one.
+
+    Raises
+    ------
+    BadSettings
+        The port is in use or may not be used.
+    """
+    try:
+        return socket.create_server((HOST, port), backlog=128)
+    except OSError as failure:
+        raise BadSettings(
+            f"Port {port} cannot be used: {os.strerror(failure.errno or 0).lower()}. "
+            "Choose another with --port, or --port 0 for any free one."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -84,10 +96,7 @@ def serve(
     BadSettings
         The port is in use.
     """
-    # Voilà and what it imports take most of a second: only the command that serves pays.
-    from workbench.server.app import application
-
-    app = application(
+    app = _application_factory()(
         home=home,
         notebook=notebook,
         port=port,
@@ -95,6 +104,22 @@ def serve(
         log_level=log_level,
     )
     return asyncio.run(_serve(app, on_ready, on_new_link))
+
+
+def _application_factory() -> Callable[..., WorkbenchVoila]:
+    """Import the application. It takes a second, which only the command that serves pays."""
+    # Far below, jsonschema builds a grammar of international web addresses as it is imported,
+    # which is half of that second. It does without where the module is missing.
+    grammar = "rfc3987_syntax"
+    absent = grammar not in sys.modules
+    if absent:
+        sys.modules[grammar] = cast(ModuleType, None)
+    try:
+        from workbench.server.app import application
+    finally:
+        if absent:
+            del sys.modules[grammar]
+    return application
 
 
 async def _serve(

@@ -61,6 +61,10 @@ export class Kernel {
   // Whatever is printed or displayed by code that a widget's message started.
   onOutput: (message: Message) => void = () => {};
 
+  // Settled by the first connection.
+  readonly opened: Promise<void>;
+
+  private settle: () => void = () => {};
   private readonly session = crypto.randomUUID();
   private readonly comms = new Map<string, Comm>();
   private readonly callbacks = new Map<string, ICallbacks>();
@@ -73,7 +77,9 @@ export class Kernel {
   constructor(
     private readonly baseUrl: string,
     readonly id: string,
-  ) {}
+  ) {
+    this.opened = new Promise((done) => (this.settle = done));
+  }
 
   connect(): void {
     const address = new URL(`${this.baseUrl}api/kernels/${this.id}/channels`, location.href);
@@ -85,6 +91,7 @@ export class Kernel {
     socket.onopen = () => {
       this.retries = 0;
       this.onConnection("open");
+      this.settle();
       for (const frame of this.waiting.splice(0)) socket.send(frame);
     };
     socket.onmessage = (event) => this.receive(decode(event.data));

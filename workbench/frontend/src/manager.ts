@@ -8,6 +8,8 @@ import * as anywidget from "./anywidget";
 import { Comm, type Kernel, type Message } from "./kernel";
 import * as output from "./output";
 
+const LOAD_TRIES = 15;
+
 const MODULES: Record<string, Record<string, any>> = {
   "@jupyter-widgets/base": base as any,
   "@jupyter-widgets/controls": controls as any,
@@ -24,8 +26,15 @@ export class Manager extends ManagerBase {
     kernel.onOutput = (message) => this.printed(message);
   }
 
-  load(): Promise<void> {
-    return this._loadFromKernel();
+  // Asking for all widgets has a time-out of 4 s; a kernel that is busy for longer is asked again.
+  async load(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this._loadFromKernel();
+      } catch (error) {
+        if (tries === LOAD_TRIES) throw error;
+      }
+    }
   }
 
   async show(id: string, into: HTMLElement): Promise<void> {
@@ -54,6 +63,11 @@ export class Manager extends ManagerBase {
     // Without data the comm is there already, in the kernel.
     if (data !== undefined) comm.open(data, undefined, metadata, buffers);
     return comm;
+  }
+
+  // The way of ipywidgets 7, taken when the question above was not answered.
+  override async _loadFromKernelModels(): Promise<void> {
+    throw new Error("The kernel did not answer in time.");
   }
 
   override async _get_comm_info(): Promise<Record<string, never>> {

@@ -34,7 +34,7 @@ function setTheme(light: boolean): void {
   if (!button) return;
   button.hidden = false;
   button.textContent = light ? "Dark" : "Light";
-  button.title = light ? "Use dark colours" : "Use light colours";
+  button.ariaLabel = button.title = light ? "Use dark colours" : "Use light colours";
 }
 
 function startTheme(): void {
@@ -73,11 +73,15 @@ function showConnection(state: Connection): void {
   const status = document.getElementById("connection");
   if (status) status.textContent = state === "lost" ? "Connection lost, trying again…" : "";
   const sentence = NOTICES[state];
+  if (sentence) showNotice(sentence, state === "ended" ? "Reload" : "Sign in");
+}
+
+function showNotice(sentence: string, wayOn: string): void {
   const notice = document.getElementById("notice");
-  if (!sentence || !notice) return;
+  if (!notice) return;
   const reload = Object.assign(document.createElement("button"), {
     className: "button",
-    textContent: state === "ended" ? "Reload" : "Sign in",
+    textContent: wayOn,
     onclick: () => location.reload(),
   });
   notice.replaceChildren(Object.assign(document.createElement("span"), { textContent: sentence }), reload);
@@ -114,7 +118,7 @@ async function start(): Promise<void> {
   const manager = new Manager(kernel);
   endOnLeave(baseUrl, described);
   kernel.connect();
-  await parsed();
+  await Promise.all([parsed(), kernel.opened]);
   if (!document.getElementById("complete")) return showConnection("ended");
   await manager.load();
   await showOutputs(manager);
@@ -124,9 +128,18 @@ async function start(): Promise<void> {
   performance.mark("workbench:ready");
 }
 
-void parsed().then(() => {
+function startBar(): void {
   startTheme();
   startMenu();
-});
+}
+
+// The bar is there long before the notebook's last cell has run.
+if (document.getElementById("main")) startBar();
+else void parsed().then(startBar);
 // Only the dashboard says so, before this script; the sign-in page has no kernel to wait for.
-if (document.getElementById("jupyter-config-data")) void start();
+if (document.getElementById("jupyter-config-data")) {
+  start().catch((error) => {
+    console.error(error);
+    showNotice("The page could not be shown.", "Reload");
+  });
+}
