@@ -135,6 +135,7 @@ class GridView implements Watcher {
       },
       popupParent: this.popups,
       suppressDragLeaveHidesColumns: true,
+      suppressNoRowsOverlay: true,
       stopEditingWhenCellsLoseFocus: false,
       tooltipShowDelay: 250,
       onSelectionChanged: ({ api }) => this.selected(api.getSelectedRows().map((row) => row.id)),

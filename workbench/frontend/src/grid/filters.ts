@@ -214,7 +214,7 @@ export class FilterForm implements FilterDisplayComp<unknown, unknown, Condition
       const none = two ? (value as unknown[]).every((end) => end === null) : value === null;
       return this.params.onModelChange(none ? null : { test: name, value });
     };
-    const clear = make("button", { type: "button", class: "wb-button wb-plain", click: () => (this.params.onModelChange(null), setTimeout(() => this.build())) }, "Clear");
+    const clear = make("button", { type: "button", class: "wb-button wb-plain", click: () => (this.params.onModelChange(null), setTimeout(() => (this.build(), this.afterGuiAttached()))) }, "Clear");
     this.gui.replaceChildren(test, ...fields, clear);
     toggle();
   }
