@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "workbench" / "frontend"
@@ -147,10 +148,9 @@ if __name__ == "__main__":
 else:  # hatchling is there only while a package is built
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-    class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg] # takes hatchling's own
+    class FrontEndHook(BuildHookInterface[Any]):
         """Builds before a wheel is packed, an editable one too."""
 
-        def initialize(self, version: str, build_data: dict[str, object]) -> None:
+        def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             build()
-            shared = build_data.setdefault("shared_data", {})
-            shared[str(WIDGETS)] = f"{LAB_ASSETS}/{built_version()}"  # type: ignore[index]
+            build_data["shared_data"][str(WIDGETS)] = f"{LAB_ASSETS}/{built_version()}"
