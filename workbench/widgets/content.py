@@ -35,7 +35,7 @@ def element(
     The browser draws tags and attributes of a short list only, and never reads text as HTML.
 
     >>> element("h1", "Elsinore")
-    {'tag': 'h1', 'children': [{'tag': 'span', 'text': 'Elsinore'}]}
+    {'tag': 'h1', 'text': 'Elsinore'}
     """
     made: Element = {"tag": tag}
     named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
@@ -46,7 +46,9 @@ def element(
     if action:
         made["action"] = action
     below = [{"tag": "span", "text": c} if isinstance(c, str) else c for c in children if c]
-    if below:
+    if len(below) == 1 and below[0].keys() == {"tag", "text"}:
+        made["text"] = below[0]["text"]  # text alone needs no element of its own
+    elif below:
         made["children"] = below
     return made
 
