@@ -46,7 +46,7 @@ def element(
     if action:
         made["action"] = action
     below = [{"tag": "span", "text": c} if isinstance(c, str) else c for c in children if c]
-    if len(below) == 1 and below[0].keys() == {"tag", "text"}:
+    if len(below) == 1 and below[0].keys() == {"tag", "text"} and below[0]["tag"] == "span":
         made["text"] = below[0]["text"]  # text alone needs no element of its own
     elif below:
         made["children"] = below
