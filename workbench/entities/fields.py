@@ -128,7 +128,8 @@ class Whole(Kind):
         if not _WHOLE.fullmatch(text):
             raise ValueError("This is not a whole number.")
         # Longer ones are out of range anyway, and Python refuses to read very long ones.
-        return int(text[:32])
+        sign = "-" if text.startswith("-") else ""
+        return int(sign + (text.lstrip("+-").lstrip("0")[:32] or "0"))
 
     def clean(self, value: Any) -> Any:
         if isinstance(value, float) and value.is_integer():

@@ -50,41 +50,42 @@ class Checked:
     problems: dict[int, str] = field(default_factory=dict)
 
 
-def check(kind: Kind, cells: pa.Array, *, written: bool) -> Checked:
+def check(kind: Kind, cells: pa.Array) -> Checked:
     """Return `cells` cleaned, and what is wrong with them, by the rules of `kind`.
 
-    Parameters
-    ----------
-    written
-        Whether the cells are texts of a file, which the kind has yet to read.
+    Texts are read as those in a file are; other types hold values.
     """
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_decode()
-    if pa.types.is_null(cells.type):
-        cells = cells.cast(pa.string())
-    strings = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
-    if isinstance(kind, Text) and not isinstance(kind, Address) and strings:
+    cells = _plain_type(cells)
+    if isinstance(kind, Text) and not isinstance(kind, Address) and is_text(cells):
         return _text(kind, cells)
-    if isinstance(kind, Whole) and written:
-        return _numbers(kind, cells, pc.match_substring_regex(cells, _PLAIN_WHOLE), pa.int64())
-    if isinstance(kind, Number) and written:
-        plain = pc.match_substring_regex(cells, _PLAIN_NUMBER)
-        return _numbers(kind, cells, plain, pa.float64())
-    if isinstance(kind, Whole | Number) and pa.types.is_integer(cells.type):
+    if isinstance(kind, Whole | Number):
         target = pa.int64() if isinstance(kind, Whole) else pa.float64()
-        if not pa.types.is_uint64(cells.type):
+        if is_text(cells):
+            shape = _PLAIN_WHOLE if isinstance(kind, Whole) else _PLAIN_NUMBER
+            return _numbers(kind, cells, pc.match_substring_regex(cells, shape), target)
+        if pa.types.is_integer(cells.type) and not pa.types.is_uint64(cells.type):
             return _numbers(kind, cells, pc.is_valid(cells), target)
-    if isinstance(kind, Number) and pa.types.is_floating(cells.type):
-        return _numbers(kind, cells, pc.is_finite(cells), pa.float64())
-    return _one_by_one(kind, cells, written=written)
+        if pa.types.is_floating(cells.type) and isinstance(kind, Number):
+            return _numbers(kind, cells, pc.is_finite(cells), target)
+    return _one_by_one(kind, cells)
+
+
+def is_text(cells: pa.Array) -> bool:
+    """Whether `cells` are texts."""
+    return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
+
+
+def _plain_type(cells: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(cells.type):
+        return cells.dictionary_decode()
+    return cells.cast(pa.string()) if pa.types.is_null(cells.type) else cells
 
 
 def clean_names(cells: pa.Array) -> Checked:
     """Return names of other records as they are looked up: composed, trimmed, blank as empty."""
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_decode()
-    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
-        return _one_by_one(Text(), cells, written=False)
+    cells = _plain_type(cells)
+    if not is_text(cells):
+        return _one_by_one(Text(), cells)
     cleaned = _trimmed(_composed(cells))
     cleaned = pc.if_else(pc.equal(cleaned, ""), None, cleaned)
     problems: dict[int, str] = {}
@@ -134,9 +135,7 @@ def _worded(kind: Kind, cleaned: pa.Array, bad: pa.Array) -> dict[int, str]:
     indices = pc.indices_nonzero(bad)
     return {
         index: kind.problem(value) or "This breaks a rule of the field."
-        for index, value in zip(
-            indices.to_pylist(), cleaned.take(indices).to_pylist(), strict=True
-        )
+        for index, value in zip(indices.to_pylist(), cleaned.take(indices).to_pylist(), strict=True)
     }
 
 
@@ -155,20 +154,16 @@ def _numbers(
     if not pc.any(odd).as_py():
         return Checked(column)
     indices = pc.indices_nonzero(odd)
-    rest = _one_by_one(kind, cells.take(indices), written=_is_text(cells.type))
+    rest = _one_by_one(kind, cells.take(indices))
     where = indices.to_pylist()
     mask = pa.array(odd)
     column = pc.replace_with_mask(column, mask, rest.column.cast(target))
     return Checked(column, {where[i]: message for i, message in rest.problems.items()})
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _one_by_one(kind: Kind, cells: pa.Array, *, written: bool) -> Checked:
+def _one_by_one(kind: Kind, cells: pa.Array) -> Checked:
     """Read, clean and check each distinct cell as a draft would."""
-    encode = _ENCODE.get(kind.word, _as_text)
+    encode = _ENCODE.get(kind.word, str)
     try:
         encoded = cells.dictionary_encode()
         distinct, indices = encoded.dictionary.to_pylist(), encoded.indices
@@ -177,7 +172,7 @@ def _one_by_one(kind: Kind, cells: pa.Array, *, written: bool) -> Checked:
     values: list[Any] = []
     messages: dict[int, str] = {}
     for number, cell in enumerate(distinct):
-        value, message = verdict(kind, cell, written=written)
+        value, message = verdict(kind, cell)
         values.append(None if message or value is None else encode(value))
         if message:
             messages[number] = message
@@ -197,27 +192,23 @@ def _one_by_one(kind: Kind, cells: pa.Array, *, written: bool) -> Checked:
     return Checked(column, problems)
 
 
-def verdict(kind: Kind, cell: Any, *, written: bool) -> tuple[Any, str | None]:
+def verdict(kind: Kind, cell: Any) -> tuple[Any, str | None]:
     """Return the value of one cell and what is wrong with it, exactly as a draft has it."""
     try:
-        value = kind.clean(kind.read(cell) if written and cell is not None else cell)
+        value = kind.clean(kind.read(cell) if isinstance(cell, str) else cell)
     except ValueError as error:
         return None, str(error)
     return value, kind.problem(value)
 
 
 def array_literal(labels: Sequence[str]) -> str:
-    """Return a list of texts as PostgreSQL writes an array.
+    r"""Return a list of texts as PostgreSQL writes an array.
 
-    >>> array_literal(["a b", 'say "hi"'])
-    '{"a b","say \\\\"hi\\\\""}'
+    >>> print(array_literal(["a b", 'say "hi"']))
+    {"a b","say \"hi\""}
     """
     quoted = (label.replace("\\", "\\\\").replace('"', '\\"') for label in labels)
     return "{" + ",".join(f'"{label}"' for label in quoted) + "}"
-
-
-def _as_text(value: Any) -> str:
-    return str(value)
 
 
 def _same(value: Any) -> Any:

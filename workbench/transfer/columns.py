@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 from workbench.entities import Stored
 from workbench.entities.fields import Bytes, Reference
@@ -72,7 +73,9 @@ def columns(source: Source, findings: Findings) -> Columns:
     return found
 
 
-def _part(stored: Stored, header: str, told: set[str], *, written: bool) -> tuple[Part, str]:
+def _part(
+    stored: Stored[Any, Any], header: str, told: set[str], *, written: bool
+) -> tuple[Part, str]:
     alias = stored.aliases.get(header)
     if alias is not None and alias not in told:
         header = alias
@@ -85,7 +88,11 @@ def _part(stored: Stored, header: str, told: set[str], *, written: bool) -> tupl
         return Part.VALUE, header
     if header in twins or header in levels:
         return Part.NAME, header
-    if header == PICTURE_FILE and any(isinstance(k, Bytes) for k in stored.kinds.values()):
+    if (
+        written
+        and header == PICTURE_FILE
+        and any(isinstance(k, Bytes) for k in stored.kinds.values())
+    ):
         return Part.FILE, header
     if header in stored.table.columns:
         return Part.NOTHING, header
@@ -99,18 +106,15 @@ def missing(source: Source, found: Columns, *, world_given: bool) -> list[str]:
     in_world = "worldid" in stored.table.columns
     parents = [column for column in references(stored) if column in stored.required]
     by_id = any(column in found.ids for column in parents)
-    if in_world and not (
-        world_given or by_id or "worldid" in found.ids or "world" in found.names
-    ):
+    if in_world and not (world_given or by_id or "worldid" in found.ids or "world" in found.names):
         lacking.append("world")
     for column, target in outside(stored).items():
         required = column in stored.required and target != "world"
         if required and column not in found.ids and stored.twin(column) not in found.names:
             lacking.append(stored.twin(column))
     for lookup in lookups(stored.name):
-        if lookup.column in stored.required and lookup.column not in found.ids:
-            lacking += [step.level for step in lookup.path if step.level not in found.names]
-        elif lookup.level in found.names and lookup.within is not None:
+        needed = lookup.column in stored.required and lookup.column not in found.ids
+        if needed or (lookup.level in found.names and lookup.within is not None):
             lacking += [step.level for step in lookup.path if step.level not in found.names]
     values = stored.required - set(stored.references)
     lacking += [name for name in stored.kinds if name in values and name not in found.values]

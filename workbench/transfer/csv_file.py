@@ -76,7 +76,7 @@ def parse(data: bytes, file: str, plural: str, findings: Findings) -> Cells:
     table, positions = table.slice(1), positions[1:] - 1
     empty = np.asarray(_all_empty(table).to_numpy(zero_copy_only=False), dtype=bool)
     if empty.any():
-        findings.note(f"{file}: {empty.sum()} rows without any value are skipped.")
+        findings.note(f"{file}: rows without any value are skipped ({empty.sum()}).")
         # They are not counted either, as blank lines are not.
         gone = positions[empty]
         positions = positions - np.searchsorted(gone, positions)

@@ -8,9 +8,11 @@ plan is known to be good.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pyarrow as pa
+from sqlalchemy import text
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
@@ -28,7 +30,7 @@ from workbench.transfer.verdicts import Verdicts
 
 __all__ = ["load"]
 
-_SETTINGS = "SET LOCAL work_mem = '256MB'; SET LOCAL jit = off"
+_SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
 _CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
 
 
@@ -147,8 +149,8 @@ class _Import:
 
     async def run(self, *, dry_run: bool, add_only: bool) -> LoadReport:
         async with self._database.writing() as connection:
+            await connection.execute(_SETTINGS)  # SQLAlchemy begins the transaction here
             raw = await self._database.driver(connection)
-            await raw.execute(_SETTINGS)
             await self._plan(raw, add_only=add_only)
             if not self._findings.any and not dry_run:
                 await self._apply(raw)
@@ -182,7 +184,7 @@ class _Import:
                 table,
                 {name: t for name, t in self._tables.items() if name != stored.name},
                 acting=self._database.userid,
-                live=not outside.only_fresh,
+                live=not outside.only_fresh or table.by_id,
             )
             self._wrong[stored.name] = [about for about, _ in made.wrong]
             verdicts.repeated(table, await repeated(raw, table))
@@ -199,7 +201,7 @@ class _Import:
             if add_only:
                 await verdicts.present(table)
 
-    def _order(self) -> list[Stored]:
+    def _order(self) -> list[Stored[Any, Any]]:
         return [stored for name, stored in STORED.items() if name in self._ready]
 
     async def _apply(self, raw: asyncpg.Connection) -> None:
@@ -218,6 +220,8 @@ class _Import:
                     if counts.updated:
                         await apply.update(raw, table, counts.updated)
             except DuplicateName as error:
+                if "worldid" not in table.stored.table.columns:
+                    raise  # the case of an e-mail address does not count, in the plan it does
                 # The plan has seen no such row, so somebody has just added it.
                 raise Conflict(f"{error} It was added during the import.") from error
             except Refused as error:

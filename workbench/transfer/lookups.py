@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from workbench.entities import ENTITIES, STORED, Entity, Stored
 
@@ -34,7 +35,7 @@ class Lookup:
     """
 
     level: str
-    target: Entity
+    target: Entity[Any, Any]
     within: Lookup | None
     column: str | None
     late: bool = False
@@ -61,7 +62,7 @@ def lookups(name: str) -> tuple[Lookup, ...]:
     return tuple(made.values())
 
 
-def references(stored: Stored) -> dict[str, str]:
+def references(stored: Stored[Any, Any]) -> dict[str, str]:
     """Return the columns a person may write that refer to something in a world."""
     return {
         column: target
@@ -70,7 +71,7 @@ def references(stored: Stored) -> dict[str, str]:
     }
 
 
-def outside(stored: Stored) -> dict[str, str]:
+def outside(stored: Stored[Any, Any]) -> dict[str, str]:
     """Return the columns a person may write that refer to a world or to a user."""
     return {
         column: target
@@ -79,7 +80,7 @@ def outside(stored: Stored) -> dict[str, str]:
     }
 
 
-def _above(entity: Entity) -> list[Entity]:
+def _above(entity: Entity[Any, Any]) -> list[Entity[Any, Any]]:
     """Return what contains `entity`, from its parent up to just below the world."""
     above = []
     while entity.parent is not None and entity.parent != "world":

@@ -12,7 +12,10 @@ import pyarrow.compute as pc
 from workbench.transfer.prepare import Prepared
 from workbench.transfer.report import Findings
 
-_USERS = 'SELECT id, lower(email) AS email FROM "user" WHERE lower(email) = ANY($1) AND deleted_at IS NULL'
+_USERS = """
+SELECT id, lower(email) AS email FROM "user"
+WHERE lower(email) = ANY($1) AND deleted_at IS NULL
+"""
 _USER_IDS = 'SELECT id FROM "user" WHERE id = ANY($1) AND deleted_at IS NULL'
 _WORLDS = """
 SELECT w.id, w.name, w.ownerid, lower(u.email) AS email
@@ -53,7 +56,7 @@ class Outside:
     acting: UUID | None
     findings: Findings
     made: list[World] = field(default_factory=list)
-    live: list[World] = field(default_factory=list)
+    live: dict[UUID, World] = field(default_factory=dict)
     fresh: set[UUID] = field(default_factory=set)
     """Ids of the worlds that are not there yet."""
     used: set[UUID] = field(default_factory=set)
@@ -62,7 +65,7 @@ class Outside:
     @property
     def only_fresh(self) -> bool:
         """Whether all rows go to worlds that are not there yet."""
-        return self.used <= self.fresh
+        return bool(self.used) and self.used <= self.fresh
 
     async def ids(self, source: Prepared) -> dict[str, pa.Array]:
         """Return the ids of what `source` names outside its worlds, by foreign key."""
@@ -90,19 +93,17 @@ class Outside:
     async def _users(self, emails: list[str]) -> dict[str, UUID | str]:
         rows = await self.connection.fetch(_USERS, [email.lower() for email in emails])
         found = {row["email"]: row["id"] for row in rows}
-        return {
-            email: found.get(email.lower(), f"There is no user {email!r}.") for email in emails
-        }
+        return {email: found.get(email.lower(), f"There is no user {email!r}.") for email in emails}
 
     async def _worlds(self, names: list[str]) -> dict[str, UUID | str]:
         plain = {part for name in names for part in (name, name.partition("/")[2])}
         rows = await self.connection.fetch(_WORLDS, list(plain), [])
-        self.live = [World(*row) for row in rows]
+        self.live |= {row["id"]: World(*row) for row in rows}
         return {name: await self._world(name) for name in names}
 
     async def _world(self, name: str) -> UUID | str:
         owner, slash, rest = name.partition("/")
-        for worlds in (self.made, self.live):
+        for worlds in (self.made, list(self.live.values())):
             for fits in (
                 [w for w in worlds if w.name == name and w.ownerid == self.acting],
                 [w for w in worlds if w.name == name],
@@ -127,6 +128,7 @@ class Outside:
             distinct = [UUID(v) for v in pc.unique(ids).to_pylist() if v is not None]
             if target == "world":
                 rows = await self.connection.fetch(_WORLDS, [], distinct)
+                self.live |= {row["id"]: World(*row) for row in rows}
                 self.used |= {row["id"] for row in rows}
             else:
                 rows = await self.connection.fetch(_USER_IDS, distinct)

@@ -82,8 +82,9 @@ def _too_many_pixels(width: int | None = None, height: int | None = None) -> str
 
 def _thumbnail(image: Any) -> bytes:
     """Return the picture with no side longer than 256 pixels: PNG, or JPEG if that is large."""
-    small = image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info
-                          else "RGB")
+    small = image.convert(
+        "RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB"
+    )
     small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     out = io.BytesIO()
     small.save(out, "PNG", optimize=True)

@@ -81,8 +81,8 @@ def statement(
     worlds = ["s.worldid"] if "worldid" in table.columns else []
     worlds += [f"{reached[c]}.worldid" for c in ids if c in stored.required]
     made.world = f"coalesce({', '.join(worlds)})" if len(worlds) > 1 else "".join(worlds)
-    if stored.name == "world":
-        made.world = "s.id"
+    if "worldid" not in stored.table.columns:
+        made.world = "s.id" if stored.name == "world" else "NULL::uuid"
     for column, alias in reached.items():
         given = f"s.{quoted(column)} IS NOT NULL"
         away = f"({alias}.id IS NULL OR {alias}.worldid IS DISTINCT FROM {made.world})"
@@ -137,7 +137,7 @@ async def plan(
     joins = list(made.joins)
     version = "NULL::integer"
     own = "s.id"
-    if live or stored.name == "world":
+    if live or "worldid" not in stored.table.columns:
         same = [f"t.{quoted(name)} = {columns[name]}" for name in stored.key]
         if isinstance(stored, Entity):
             same.append("t.deleted_at IS NULL")
@@ -183,9 +183,9 @@ async def repeated(connection: asyncpg.Connection, table: Staged) -> list[tuple[
 
 async def resolve_late(
     connection: asyncpg.Connection, table: Staged, others: Mapping[str, Staged], first_bit: int
-) -> list[tuple[str, str]]:
-    """Find what late lookups name: rows planned together with, or after, their own."""
-    bits = []
+) -> list[str]:
+    """Find what late lookups name, rows planned with or after their own; say which bits tell."""
+    bits: list[str] = []
     for lookup in lookups(table.stored.name):
         level, column = quoted(f"@{lookup.level}"), quoted(lookup.column or "")
         if not lookup.late or lookup.column not in table.given:
@@ -222,5 +222,5 @@ async def resolve_late(
             f"JOIN {table.load} AS s ON s.n = p.n WHERE {given} AND p.worldid IS NOT NULL) AS f "
             f"WHERE f.n = p.n"
         )
-        bits.append((lookup.level, ""))
+        bits.append(lookup.level)
     return bits

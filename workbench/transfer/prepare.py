@@ -79,9 +79,9 @@ def prepare(source: Source, findings: Findings, *, world: str | None) -> Prepare
             ready.given.add(by_twin[name])
         else:
             ready.names[name] = checked.column
-    ready.given |= {k.column for k in lookups(source.stored.name) if k.level in ready.names} - {
-        None
-    }
+    for lookup in lookups(source.stored.name):
+        if lookup.column is not None and lookup.level in ready.names:
+            ready.given.add(lookup.column)
     _attributes(ready, findings)
     _world(ready, world, findings)
     _require(ready, findings)
@@ -99,7 +99,7 @@ def _cells(source: Source, header: str) -> pa.Array:
 def _checked(ready: Prepared, name: str, header: str, findings: Findings) -> pa.Array:
     source = ready.source
     kind = source.stored.kinds[name]
-    checked = check(kind, _cells(source, header), written=source.written)
+    checked = check(kind, _cells(source, header))
     _report(ready, header, checked, findings)
     return checked.column
 
@@ -123,18 +123,9 @@ def _attributes(ready: Prepared, findings: Findings) -> None:
     own = ready.fields.get("attributes")
     pieces = [] if own is None else [_without_braces(own)]
     for header in extra:
-        cells = _cells(source, header)
-        if not source.written:
-            values = [None if v is None else json.dumps(v, default=str) for v in cells.to_pylist()]
-            pieces.append(_keyed(header, pa.array(values, pa.large_string())))
-            continue
-        nul = pc.fill_null(pc.match_substring(cells, "\x00"), False)
-        if pc.any(nul).as_py():
-            message = "This holds a NUL character, which PostgreSQL cannot store. Take it out."
-            at = pc.indices_nonzero(nul).to_pylist()
-            _report(ready, header, Checked(cells, dict.fromkeys(at, message)), findings)
-            cells = pc.if_else(nul, None, cells)
-        pieces.append(_keyed(header, _quoted(cells)))
+        values = _json(_cells(source, header))
+        _report(ready, header, values, findings)
+        pieces.append(_keyed(header, values.column))
     # Joining with null_handling="skip" drops rows whose pieces are all null (pyarrow 26.0.1).
     ended = [
         pc.fill_null(pc.binary_join_element_wise(p, _large(","), _large("")), "") for p in pieces
@@ -154,6 +145,26 @@ def _large(text: str) -> pa.Scalar:
 def _keyed(header: str, values: pa.Array) -> pa.Array:
     key = _large(json.dumps(header, ensure_ascii=False) + ":")
     return pc.binary_join_element_wise(key, values, _large(""))
+
+
+def _json(cells: pa.Array) -> Checked:
+    """Return each value as JSON writes it; text stays text, whatever it looks like."""
+    kind = cells.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        bad = pc.fill_null(pc.match_substring(cells, "\x00"), False)
+        message = "This holds a NUL character, which PostgreSQL cannot store. Take it out."
+        column = _quoted(pc.if_else(bad, None, cells))
+    elif pa.types.is_floating(kind):
+        bad = pc.fill_null(pc.invert(pc.is_finite(cells)), False)
+        message = "This must be a finite number."
+        column = pc.cast(pc.if_else(bad, None, cells), pa.large_string())
+    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return Checked(pc.cast(cells, pa.large_string()))
+    else:
+        texts = [None if v is None else json.dumps(v, default=str) for v in cells.to_pylist()]
+        return Checked(pa.array(texts, pa.large_string()))
+    at = pc.indices_nonzero(bad).to_pylist()
+    return Checked(column, dict.fromkeys(at, message))
 
 
 def _quoted(cells: pa.Array) -> pa.Array:
@@ -177,52 +188,54 @@ def _world(ready: Prepared, world: str | None, findings: Findings) -> None:
     source = ready.source
     if world is None:
         return
+    owner, _, name = world.partition("/")
+    fits = pa.array([world, name] if "@" in owner else [world], pa.string())
     if source.stored.name == "world":
-        own = ready.fields["name"]
-        other = pc.invert(pc.is_in(own, value_set=pa.array([world, world.partition("/")[2]])))
-        header = ready.columns.values["name"]
+        given, header = ready.fields["name"], ready.columns.values["name"]
     else:
         given = ready.outside.get("worldid")
         ready.outside["worldid"] = pa.array([world] * ready.rows, pa.string())
         if given is None:
             return
-        other = pc.fill_null(pc.not_equal(given, world), False)
         header = ready.columns.names["world"]
-    if pc.any(other).as_py():
-        at = dict.fromkeys(pc.indices_nonzero(other).to_pylist(), _OTHER_WORLD)
-        _report(ready, header, Checked(other, at), findings)
+    same = pc.or_(pc.is_in(given, value_set=fits), pc.ends_with(given, f"/{world}"))
+    other = pc.fill_null(pc.invert(same), False)
+    at = dict.fromkeys(pc.indices_nonzero(other).to_pylist(), _OTHER_WORLD)
+    _report(ready, header, Checked(other, at), findings)
 
 
 def _require(ready: Prepared, findings: Findings) -> None:
     """Point out empty cells where a row must name its parents."""
     stored = ready.source.stored
-    by_id: pa.Array | None = None
+    parents: list[pa.Array] = []
     for lookup in lookups(stored.name):
         if lookup.column not in stored.required:
             continue
         ids = ready.fields.get(lookup.column or "")
-        by_id = ids if by_id is None else by_id
+        parents += [] if ids is None else [ids]
         for step in lookup.path:
-            _refuse_empty(ready, step.level, ready.names.get(step.level), ids, findings)
+            names = ready.names.get(step.level)
+            if names is not None or step is lookup:
+                header = ready.columns.header(step.level, lookup.column or "")
+                _refuse_empty(ready, header, [names, ids], findings)
     for column in outside(stored):
-        if column != "worldid" and column not in stored.required:
-            continue
-        ids = ready.fields.get(column)
-        if column == "worldid" and ids is None:
-            ids = by_id
-        _refuse_empty(ready, stored.twin(column), ready.outside.get(column), ids, findings)
+        names, ids = ready.outside.get(column), ready.fields.get(column)
+        if column == "worldid" and (names is not None or ids is not None):
+            header = ready.columns.header("world", "worldid")
+            _refuse_empty(ready, header, [names, ids, *parents], findings)
+        elif column in stored.required and column != "worldid":
+            header = ready.columns.header(stored.twin(column), column)
+            _refuse_empty(ready, header, [names, ids], findings)
 
 
 def _refuse_empty(
-    ready: Prepared, name: str, names: pa.Array | None, ids: pa.Array | None, findings: Findings
+    ready: Prepared, header: str, cells: list[pa.Array | None], findings: Findings
 ) -> None:
-    if names is None and ids is None:
-        return
+    """Point out rows in which all of `cells` are empty."""
     empty: Any = pa.scalar(True)
-    for cells in (names, ids):
-        if cells is not None:
-            empty = pc.and_(empty, pc.is_null(cells))
+    for column in cells:
+        if column is not None:
+            empty = pc.and_(empty, pc.is_null(column))
     if pc.any(empty).as_py():
-        header = ready.columns.header(name, f"{name}id")
         at = dict.fromkeys(pc.indices_nonzero(empty).to_pylist(), _REQUIRED)
         _report(ready, header, Checked(empty, at), findings)

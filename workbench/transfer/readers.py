@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -27,6 +27,7 @@ TABLES = {
 }
 """What can be imported: worlds and all that lies in one. Users are not made by files."""
 
+_PLURALS = {stored.plural: stored for stored in STORED.values()}
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 
 
@@ -49,16 +50,14 @@ class Source:
     """
 
     file: str
-    stored: Stored
+    stored: Stored[Any, Any]
     cells: pa.Table
     labels: pa.Array
     written: bool
     folder: Path | None = None
 
 
-def read(
-    sources: Sources, findings: Findings, counts: dict[str, TableCounts]
-) -> list[Source]:
+def read(sources: Sources, findings: Findings, counts: dict[str, TableCounts]) -> list[Source]:
     """Return everything there is to import; what cannot be read goes to `findings`."""
     if isinstance(sources, Mapping):
         return [_given(plural, table, counts) for plural, table in sources.items()]
@@ -72,7 +71,9 @@ def read(
 
 
 def _given(plural: str, table: pa.Table, counts: dict[str, TableCounts]) -> Source:
-    stored = TABLES[plural]
+    stored = _PLURALS.get(plural)
+    if stored is None:
+        raise UnreadableFile(plural, f"There is no such table. There are {', '.join(_PLURALS)}.")
     if ROW_LABELS in table.column_names:
         labels = table.column(ROW_LABELS).combine_chunks()
         table = table.drop_columns([ROW_LABELS])
@@ -117,8 +118,7 @@ def _file(path: Path, findings: Findings, counts: dict[str, TableCounts]) -> Sou
         if stored is None:
             raise UnreadableFile(
                 file,
-                "The name of this file tells no table. Name it after one of "
-                f"{', '.join(TABLES)}.",
+                f"The name of this file tells no table. Name it after one of {', '.join(TABLES)}.",
             )
         counts.setdefault(stored.plural, TableCounts())
         cells = parse(data, file, stored.plural, findings)
@@ -152,7 +152,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def table_of(stem: str) -> Stored | None:
+def table_of(stem: str) -> Stored[Any, Any] | None:
     """Return the table that the name of a file tells, `01_personas_old` for example."""
     words = "_".join(re.findall(r"[^\W_]+", stem.casefold()))
     for stored in TABLES.values():

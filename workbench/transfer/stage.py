@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import asyncpg
 import pyarrow as pa
@@ -13,7 +14,7 @@ from pyarrow import csv as arrow_csv
 
 from workbench.entities import Entity, Stored
 from workbench.transfer.checks import SQL_TYPES
-from workbench.transfer.lookups import lookups
+from workbench.transfer.lookups import lookups, references
 from workbench.transfer.prepare import Prepared
 from workbench.transfer.report import Progress, Watcher
 
@@ -39,7 +40,7 @@ class Staged:
         For every column of the table that some source speaks of, the sources that do.
     """
 
-    stored: Stored
+    stored: Stored[Any, Any]
     sources: list[Prepared]
     columns: dict[str, str] = field(default_factory=dict)
     given: dict[str, list[int]] = field(default_factory=dict)
@@ -60,6 +61,12 @@ class Staged:
         return sum(source.rows for source in self.sources)
 
     @property
+    def by_id(self) -> bool:
+        """Whether rows refer to others by id, which are there then."""
+        named = references(self.stored)
+        return any(name in named for source in self.sources for name in source.fields)
+
+    @property
     def kept(self) -> set[str]:
         """The columns in which an empty cell leaves things as they are."""
         return {column for source in self.sources for column in source.kept}
@@ -73,7 +80,7 @@ class Staged:
         raise IndexError(n)
 
 
-def staged(stored: Stored, sources: list[Prepared]) -> Staged:
+def staged(stored: Stored[Any, Any], sources: list[Prepared]) -> Staged:
     """Return where the rows of `sources` will be."""
     made = Staged(stored, sources)
     for number, source in enumerate(sources):

@@ -32,7 +32,7 @@ class Verdicts:
 
     def learn(self, outside: Outside) -> None:
         """Learn what the worlds are called."""
-        self._worlds = {world.id: world.name for world in (*outside.live, *outside.made)}
+        self._worlds = {world.id: world.name for world in (*outside.live.values(), *outside.made)}
 
     async def names(self, table: Staged, wrong: list[str]) -> None:
         """Report names and ids that mean nothing; `wrong` tells what each bit is about."""
