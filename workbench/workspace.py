@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
 from workbench.database.engine import Database
+from workbench.entities import STORED
 from workbench.entities.act import ACT, Act, ActDraft
 from workbench.entities.base import DraftT, RecordT
 from workbench.entities.book import BOOK, Book, BookDraft
@@ -294,16 +295,7 @@ class Workspace:
         """
         from workbench.transfer.load import load
 
-        given: Any = sources
-        if isinstance(sources, Mapping):
-            from workbench.entities import STORED
-            from workbench.frames import arrow_from_frame
-
-            tables = {stored.plural: stored for stored in STORED.values()}
-            given = {
-                plural: arrow_from_frame(tables[plural], frame) if plural in tables else frame
-                for plural, frame in sources.items()
-            }
+        given = _arrow(sources) if isinstance(sources, Mapping) else sources
         name = None if world is None else await self._world_path(world)
         return await load(
             self.database, given, world=name, dry_run=dry_run, reason=reason, progress=progress
@@ -370,3 +362,14 @@ class Workspace:
 
 def _path(value: Path | str) -> Path:
     return Path(value)
+
+
+def _arrow(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return frames as Arrow tables; those of no known table as they are, to be told of."""
+    from workbench.frames import arrow_from_frame
+
+    tables = {stored.plural: stored for stored in STORED.values()}
+    return {
+        plural: arrow_from_frame(tables[plural], frame) if plural in tables else frame
+        for plural, frame in frames.items()
+    }

@@ -87,7 +87,9 @@ async def test_up_down_up_with_data(database_url, wb):
     assert await shape(database_url, SHAPE, FUNCTIONS, TRIGGERS) == before
 
 
-@pytest.mark.parametrize("revision", sorted(p.name[:4] for p in (scripts() / "versions").glob("0*.py")))
+@pytest.mark.parametrize(
+    "revision", sorted(p.name[:4] for p in (scripts() / "versions").glob("0*.py"))
+)
 async def test_every_step_goes_up_down_and_up_again(empty_database, revision):
     await to(empty_database, revision)
     await to(empty_database, "base")
@@ -142,7 +144,7 @@ async def test_a_migration_that_fails_leaves_nothing(empty_database, tmp_path, m
     )
     monkeypatch.setattr(migration, "scripts", lambda: folder)
     database = Database(Address.parse(empty_database))
-    with pytest.raises(Exception, match="22012|division"):
+    with pytest.raises(Exception, match="22012"):
         await migrate(database)
     assert await current(database) is None
     assert await shape(empty_database, SHAPE) == []

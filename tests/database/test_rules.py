@@ -151,7 +151,19 @@ async def test_a_row_keeps_its_id_and_its_world(sql, one, two, table):
 @pytest.mark.parametrize("table", NAMED)
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "\t", "a\nb", "a\x7fb", "a\x85b", "\u00a0", "\u2003\u3000", " lead", "trail ", "e\u0301"],
+    [
+        "",
+        " ",
+        "\t",
+        "a\nb",
+        "a\x7fb",
+        "a\x85b",
+        "\u00a0",
+        "\u2003\u3000",
+        " lead",
+        "trail ",
+        "e\u0301",
+    ],
 )
 async def test_a_name_is_one_composed_line_that_shows(one, table, name):
     with refused(f"ck_{table}_name"):
@@ -210,16 +222,14 @@ async def test_a_reference_stays_in_its_world(sql, one, two, table, column, targ
     foreign = two.ids[target]
     with refused(f"fk_{table}_{column}", asyncpg.ForeignKeyViolationError):
         if table in LINKS:
-            values = {
-                c: one.ids[t] for c, t in LINKS[table].references.items() if c != column
-            } | {column: foreign}
+            values = {c: one.ids[t] for c, t in LINKS[table].references.items() if c != column} | {
+                column: foreign
+            }
             if table == "persona_relation":
                 values["kind"] = "friend"
             columns = ", ".join(values)
             holes = ", ".join(f"${n + 1}" for n in range(len(values)))
-            await sql.execute(
-                f"INSERT INTO {table} ({columns}) VALUES ({holes})", *values.values()
-            )
+            await sql.execute(f"INSERT INTO {table} ({columns}) VALUES ({holes})", *values.values())
         else:
             await sql.execute(
                 f"UPDATE {table} SET {column} = $1 WHERE id = $2", foreign, one.ids[table]

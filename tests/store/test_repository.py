@@ -99,11 +99,9 @@ async def test_update_with_what_is_there_already_is_no_change(wb, hamlet):
 @pytest.mark.parametrize("by_id", [False, True])
 async def test_update_of_a_stale_record_is_refused_and_carries_the_current_one(wb, hamlet, by_id):
     theirs = await wb.personas.update(hamlet, kind="theirs")
+    mine = {"version": 1} if by_id else {}
     with pytest.raises(StaleRecord) as caught:
-        if by_id:
-            await wb.personas.update(hamlet.id, version=1, kind="mine")
-        else:
-            await wb.personas.update(hamlet, kind="mine")
+        await wb.personas.update(hamlet.id if by_id else hamlet, kind="mine", **mine)
     assert caught.value.current == theirs
     assert (await wb.personas.get(hamlet.id)).kind == "theirs"
 
@@ -353,10 +351,13 @@ async def test_links_are_added_found_changed_and_removed(wb, denmark, hamlet):
 
 
 async def test_a_transaction_is_all_or_nothing(wb, denmark):
-    with pytest.raises(DuplicateName):
+    async def work():
         async with wb.transaction(reason="casting"):
             await wb.personas.add(name="A", worldid=denmark.id)
             await wb.personas.add(name="A", worldid=denmark.id)
+
+    with pytest.raises(DuplicateName):
+        await work()
     assert await wb.personas.count() == 0
 
 
