@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
+from workbench import markup
 from workbench.entities.fields import JsonObject, Kind, LongText, Name, Reference, ShortText, Tags
 from workbench.errors import InvalidDraft, UnknownField
 
@@ -288,6 +289,19 @@ class Record(Model):
     created_at: datetime
     updated_at: datetime
     version: int
+
+    def written(self) -> dict[str, Any]:
+        """Return the fields in which something is written: names first, what we write last."""
+        last = ("id", "worldid", "ownerid", "deleted_at", *STAMPS)
+        names = sorted(
+            type(self).model_fields, key=lambda n: (n in last, n not in ("name", "display_name"))
+        )
+        values = ((name, getattr(self, name)) for name in names)
+        return {name: value for name, value in values if value not in (None, [], {})}
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return markup.table(["field", "value"], list(self.written().items()))
 
 
 class EntityRecord(Record):

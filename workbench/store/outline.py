@@ -40,6 +40,12 @@ class Outline:
     roots: list[Node]
     left_out: int = 0
 
+    def __str__(self) -> str:
+        lines = [line for root in self.roots for line in _lines(root, 0)]
+        if self.left_out:
+            lines.append(f"… and {self.left_out:,} more scenes.")
+        return "\n".join(lines)
+
 
 async def outline(
     database: Database, world: UUID, *, scenes: int = OUTLINE_MAXIMUM_SCENES
@@ -67,6 +73,11 @@ async def outline(
                 )
                 left_out = int(await connection.scalar(counted) or 0) - scenes
     return Outline(_tree([*rows, *shown[:scenes]]), left_out)
+
+
+def _lines(node: Node, depth: int) -> list[str]:
+    below = [line for child in node.children for line in _lines(child, depth + 1)]
+    return [f"{'    ' * depth}{node.label}", *below]
 
 
 def _level(table: Any, parent: Any) -> tuple[Select[Any], Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, cast
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, select
 
+from workbench import markup
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import Stored
-from workbench.entities.base import DraftT, Entity, RecordT
+from workbench.entities.base import STAMPS, DraftT, Entity, RecordT
 from workbench.errors import InvalidDraft
 from workbench.store.filters import conditions, counted, live, matching
 from workbench.store.keyset import after as after_cursor
@@ -19,9 +21,10 @@ from workbench.store.keyset import cursor, steps
 
 PAGE_ROWS = 50
 PAGE_MAXIMUM_ROWS = 10_000
+_UNSEEN = frozenset({"id", "worldid", "ownerid", "deleted_at", *STAMPS})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page(Sequence[RecordT]):
     """Some records in order, and where the rest begins.
 
@@ -45,6 +48,33 @@ class Page(Sequence[RecordT]):
 
     def __iter__(self) -> Iterator[RecordT]:
         return iter(self.records)
+
+    def __repr__(self) -> str:
+        named = [repr(record.label) for record in self.records[:3] if hasattr(record, "label")]
+        listed = ", ".join([*named, *(["…"] if len(self) > len(named) else [])])
+        return f"<Page of {self._size}{': ' * bool(named)}{listed if named else ''}>"
+
+    @property
+    def _size(self) -> str:
+        total = "" if self.total is None else f" of {self.total:,}"
+        return f"{len(self):,}{total} records{'' if self.next is None else ', more follow'}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what people wrote, without ids where there are names."""
+        rows = [record.written() for record in self.records]
+        named = any(hasattr(record, "label") for record in self.records)
+        said = sorted(
+            dict.fromkeys(name for row in rows for name in row),
+            key=lambda name: name not in ("name", "display_name"),
+        )
+        columns = [
+            name
+            for name in said
+            if name not in _UNSEEN
+            and not (named and any(isinstance(row.get(name), UUID) for row in rows))
+        ]
+        size = markup.paragraph(f"{self._size}.")
+        return markup.table(columns, [[row.get(name) for name in columns] for row in rows]) + size
 
 
 class Rows(Generic[DraftT, RecordT]):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 from typing import Any
 
+from workbench import markup
 from workbench.errors import InvalidRows, Problem
 
 _KEPT_PROBLEMS = 10_000
@@ -38,7 +39,7 @@ class Progress:
 Watcher = Callable[[Progress], None]
 
 
-@dataclass
+@dataclass(repr=False)
 class LoadReport:
     """What an import did; with `written` false, what it would have done, or why it did not.
 
@@ -90,8 +91,26 @@ class LoadReport:
         if len(self.problems) > _SHOWN_PROBLEMS:
             lines.append(f"… and {len(self.problems) - _SHOWN_PROBLEMS:,} more problems.")
         lines += self.notes
-        lines.append("Everything is written." if self.written else "Nothing was written.")
+        lines.append(self._outcome)
         return "\n".join(lines)
+
+    __repr__ = __str__
+
+    @property
+    def _outcome(self) -> str:
+        return "Everything is written." if self.written else "Nothing was written."
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: counts, problems and notes."""
+        kinds = [field.name for field in fields(TableCounts)]
+        rows = [[plural, *astuple(counts)] for plural, counts in self.tables.items()]
+        parts = [markup.table(["", *kinds], rows)]
+        if self.problems:
+            where = ("file", "row", "column", "value", "message")
+            bad = [[getattr(problem, name) for name in where] for problem in self.problems]
+            parts.append(markup.table(where, bad, more="All are in `.problems`."))
+        parts += [markup.paragraph(text) for text in (*self.notes, self._outcome)]
+        return "".join(parts)
 
 
 class Findings:

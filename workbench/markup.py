@@ -1,0 +1,54 @@
+"""What notebooks show of our objects: small HTML tables, every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+__all__ = ["cell", "paragraph", "table"]
+
+_CELL_CHARACTERS = 100
+_SHOWN_ROWS = 50
+
+
+def table(headings: Sequence[str], rows: Sequence[Iterable[object]], *, more: str = "") -> str:
+    """Return an HTML table of the first 50 rows; `more` says what is left out.
+
+    >>> table(["name"], [["<b>"]])
+    '<table><thead><tr><th>name</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
+    """
+    if len(rows) > _SHOWN_ROWS:
+        more = f"… and {len(rows) - _SHOWN_ROWS:,} more rows. {more}".strip()
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell(value))}</td>' for value in row)}</tr>"
+        for row in rows[:_SHOWN_ROWS]
+    )
+    made = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return made + paragraph(more) if more else made
+
+
+def paragraph(text: str) -> str:
+    """Return a line of text under a table."""
+    return f"<p>{escape(text)}</p>"
+
+
+def cell(value: Any) -> str:
+    """Return `value` as people read it, in at most 100 characters."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}"
+    if isinstance(value, list | tuple):
+        text = "; ".join(map(str, value))
+    elif isinstance(value, dict):
+        text = ", ".join(f"{key}: {held}" for key, held in value.items())
+    else:
+        text = str(value)
+    return text if len(text) <= _CELL_CHARACTERS else f"{text[: _CELL_CHARACTERS - 1]}…"
