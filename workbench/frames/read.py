@@ -14,7 +14,7 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import Stored
 from workbench.frames.dtypes import schema
-from workbench.store.columns import Tables, chosen, literal, selection
+from workbench.store.columns import chosen, literal, selection
 
 __all__ = ["frame", "table"]
 
@@ -92,8 +92,7 @@ async def table(
     order: Sequence[str] = (),
 ) -> pa.Table:
     """Return what `frame` returns, as an Arrow table."""
-    tables = Tables(stored)
-    wanted = chosen(tables, columns, names=names)
+    tables, wanted = chosen(stored, columns, names=names)
     statement = selection(
         tables,
         wanted,

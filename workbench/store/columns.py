@@ -104,8 +104,10 @@ class Tables:
         return sa.select(*values).select_from(source)
 
 
-def chosen(tables: Tables, wanted: Sequence[str] | None, *, names: bool) -> list[Column]:
-    """Return the columns to read.
+def chosen(
+    stored: Stored[Any, Any], wanted: Sequence[str] | None, *, names: bool
+) -> tuple[Tables, list[Column]]:
+    """Return the columns to read, and the tables that they need.
 
     Parameters
     ----------
@@ -119,32 +121,30 @@ def chosen(tables: Tables, wanted: Sequence[str] | None, *, names: bool) -> list
     UnknownField
         Names the column and the nearest one there is.
     """
-    stored = tables.stored
+    tables = Tables(stored)
     if wanted is None:
-        return list(_once(_followed(tables, [c.name for c in stored.shown], names=names)))
-    if isinstance(wanted, str):
+        wanted = [column.name for column in stored.shown]
+    elif isinstance(wanted, str):
         wanted = [wanted]
-    twins = {t.name: t for key in stored.references for t in tables.twins(key)}
+    else:
+        wanted = list(wanted)
+    twins = {t.name: t.source for key in stored.references for t in Tables(stored).twins(key)}
     unknown = [n for n in wanted if n not in stored.table.columns and n not in twins]
     if unknown:
-        raise UnknownField(stored.name, unknown[0], [*stored.table.columns.keys(), *twins])
-    # Joins that nothing of the choice needs are left out again.
-    needed = Tables(stored)
+        raise UnknownField(stored.name, str(unknown[0]), [*stored.table.columns.keys(), *twins])
     columns: list[Column] = []
     for name in wanted:
         if name in stored.table.columns:
-            columns += _followed(needed, [name], names=names)
+            columns += _followed(tables, name, names=names)
         else:
-            columns += [t for t in needed.twins(twins[name].source) if t.name == name]
-    tables._joins = needed._joins
-    return list(_once(columns))
+            columns += [t for t in tables.twins(twins[name]) if t.name == name]
+    return tables, list(_once(columns))
 
 
-def _followed(tables: Tables, wanted: Iterable[str], *, names: bool) -> Iterator[Column]:
-    for name in wanted:
-        yield tables.column(name)
-        if names and name in tables.stored.references:
-            yield from tables.twins(name)
+def _followed(tables: Tables, name: str, *, names: bool) -> Iterator[Column]:
+    yield tables.column(name)
+    if names and name in tables.stored.references:
+        yield from tables.twins(name)
 
 
 def _once(columns: Iterable[Column]) -> Iterator[Column]:
