@@ -2,7 +2,8 @@
 
 `kind="individual"` is equality, a list means any of these, None means empty. A suffix says
 another comparison: `words__ge=100`, `name__contains="queen"`. A readable twin filters by the
-name of what is referred to: `story="Hamlet"`, `location="Elsinore"`.
+name of what is referred to: `location="Elsinore"`; so does what lies further above:
+`story="Hamlet"` fits the scenes of all its acts, and their cast.
 """
 
 from __future__ import annotations
@@ -51,8 +52,14 @@ def _condition(stored: Stored[Any, Any], said: str, value: Any) -> ColumnElement
     if name not in stored.table.columns and twin in stored.references:
         return _by_name(stored, twin, operator, value)
     if name not in stored.table.columns:
+        if (above := _above(stored)) is not None and name in _path(above[1]):
+            inner = _condition(above[1], said, value)
+            ids = select(above[1].table.c.id).where(inner, above[1].table.c.deleted_at.is_(None))
+            return stored.table.columns[above[0]].in_(ids)
         twins = [column.removesuffix("id") for column in stored.references]
-        raise UnknownField(stored.name, name, [*stored.table.columns.keys(), *twins])
+        raise UnknownField(
+            stored.name, name, {*stored.table.columns.keys(), *twins, *_path(stored)}
+        )
     column = stored.table.columns[name]
     if operator not in _OPERATORS:
         raise UnknownField(f"filter on {name}", operator, _OPERATORS)
@@ -66,6 +73,20 @@ def _condition(stored: Stored[Any, Any], said: str, value: Any) -> ColumnElement
     if operator not in ("empty", "has"):
         value = _checked(stored, name, value)
     return _OPERATORS[operator](column, value)
+
+
+def _above(stored: Stored[Any, Any]) -> tuple[str, Entity[Any, Any]] | None:
+    """Return the column that leads to what a row lies in, and that entity."""
+    column = stored.home if isinstance(stored, Link) else getattr(stored, "parent_column", None)
+    return (column, ENTITIES[stored.references[column]]) if column else None
+
+
+def _path(stored: Stored[Any, Any]) -> list[str]:
+    """Return what lies above, by the words of its twins: `act`, `story` for a scene."""
+    above = _above(stored)
+    if above is None or above[1].name in ("world", "user"):
+        return []
+    return [above[0].removesuffix("id"), *_path(above[1])]
 
 
 def _checked(stored: Stored[Any, Any], name: str, value: Any) -> Any:
