@@ -190,7 +190,6 @@ def _uri(database: Database) -> str:
     settings = {
         **database.settings,
         "standard_conforming_strings": "on",  # what values written into a statement rely on
-        "jit": "off",  # compiling costs whole reads more than it saves them: a third
     }
     given = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
     parts = urlsplit(database.address.url)
