@@ -1,0 +1,207 @@
+"""The dashboard as an editor uses it, in a real browser."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import expect
+
+from workbench.dashboard.app import title
+from workbench.dashboard.state import STORY_ENTITIES
+
+
+async def test_the_first_page_shows_the_demo_world(reader):
+    await reader.open()
+    await expect(reader.page.get_by_role("heading", name="Worlds", level=1)).to_be_visible()
+    card = reader.page.locator(".wb-card", has_text="Dracula")
+    await expect(card.locator("img")).to_be_visible()
+    await expect(reader.page.get_by_test_id("grid-count").first).to_have_text("2 worlds")
+    assert reader.problems == []
+
+
+async def test_a_world_shows_numbers_outline_and_latest_changes(reader):
+    await reader.open("Dracula")
+    numbers = reader.page.locator(".wb-numbers")
+    await expect(numbers.get_by_role("button", name="37 scenes")).to_be_visible()
+    await expect(reader.page.locator(".wb-changes li").first).to_contain_text("demo world")
+    tree = reader.page.get_by_test_id("outline")
+    await tree.get_by_role("treeitem").first.focus()
+    for _ in range(3):
+        await reader.page.keyboard.press("ArrowRight")
+        await reader.page.keyboard.press("ArrowDown")
+    assert await tree.get_by_role("treeitem").count() > 6
+    await reader.page.keyboard.press("Enter")
+    await expect(reader.rows.first).to_be_visible()
+    assert reader.problems == []
+
+
+@pytest.mark.parametrize("entity", STORY_ENTITIES)
+async def test_every_entity_has_a_grid_and_a_form(reader, there, entity):
+    await reader.open("Dracula", title(entity))
+    count = await there.collection(entity).count(world="Dracula")
+    await expect(reader.page.get_by_test_id("grid-count")).to_contain_text(f"{count} ")
+    cell = reader.rows.first.locator("[col-id='name']")
+    name = await cell.inner_text()
+    await cell.click()
+    await expect(reader.field("name")).to_have_value(name)
+    assert reader.problems == []
+
+
+async def test_a_cell_is_edited_and_stored(reader, there):
+    await reader.open("Dracula", "Personas")
+    cell = reader.cell("Mr. Swales", "kind")
+    await cell.dblclick()
+    await reader.page.keyboard.type("old sailor")
+    await reader.page.keyboard.press("Enter")
+    await expect(cell).to_contain_text("old sailor")
+    await expect(reader.page.get_by_test_id("grid-live")).to_contain_text("aved")
+    stored = await there.personas.get(name="Mr. Swales", world="Dracula")
+    assert "old sailor" in stored.kind
+    changes = await there.latest_changes("Dracula")
+    assert (changes[0].operation, changes[0].names) == ("update", ("Mr. Swales",))
+
+
+async def test_a_bad_value_is_refused_in_its_cell_and_kept_for_mending(reader, there):
+    await reader.open("Dracula", "Personas")
+    cell = reader.cell("Herr Delbrück", "name")
+    await cell.dblclick()
+    await reader.page.keyboard.press("Control+a")
+    await reader.page.keyboard.type("Count Dracula")
+    await reader.page.keyboard.press("Enter")
+    live = reader.page.get_by_test_id("grid-live")
+    await expect(live).to_contain_text("Another persona")
+    bad = reader.page.locator("[col-id='name'][aria-invalid='true']")
+    await expect(bad).to_have_text("Count Dracula")
+    assert await there.personas.count(world="Dracula", name="Count Dracula") == 1
+    assert await there.personas.count(world="Dracula", name="Herr Delbrück") == 1
+
+
+async def test_a_stale_save_is_refused_and_both_values_are_shown(reader, there):
+    await reader.open("Dracula", "Things")
+    cell = reader.rows.first.locator("[col-id='kind']")
+    name = await reader.rows.first.locator("[col-id='name']").inner_text()
+    thing = await there.things.get(name=name, world="Dracula")
+    await cell.dblclick()
+    await there.things.update(thing, kind="theirs")
+    await reader.page.keyboard.press("Control+a")
+    await reader.page.keyboard.type("mine")
+    await reader.page.keyboard.press("Enter")
+    dialog = reader.page.get_by_role("dialog")
+    await expect(dialog.get_by_test_id("value-mine")).to_contain_text("mine")
+    await expect(dialog.get_by_test_id("value-theirs")).to_contain_text("theirs")
+    assert (await there.things.get(thing.id)).kind == "theirs"
+    await dialog.get_by_role("button", name="Save mine").click()
+    await expect(dialog).to_have_count(0)
+    await expect(reader.page.get_by_test_id("grid-live")).to_contain_text("aved")
+    assert (await there.things.get(thing.id)).kind == "mine"
+
+
+async def test_the_form_saves_and_tells_of_a_clash(reader, there):
+    await reader.open("Dracula", "Locations")
+    cell = reader.rows.first.locator("[col-id='name']")
+    name = await cell.inner_text()
+    await cell.click()
+    await expect(reader.field("name")).to_have_value(name)
+    await reader.field("kind").fill("mine")
+    await reader.field("kind").press("Tab")
+    place = await there.locations.get(name=name, world="Dracula")
+    await there.locations.update(place, kind="theirs")
+    await reader.page.get_by_role("button", name="Save", exact=True).click()
+    await expect(reader.page.get_by_text("Stored now: theirs")).to_be_visible()
+    await reader.page.get_by_role("button", name="Keep mine").click()
+    await reader.page.get_by_role("button", name="Save", exact=True).click()
+    await expect(reader.rows.first.locator("[col-id='kind']")).to_have_text("mine")
+    assert (await there.locations.get(place.id)).kind == "mine"
+
+
+async def test_rows_are_added_removed_and_brought_back(reader, there):
+    await reader.open("Dracula", "Books")
+    await reader.page.get_by_test_id("grid-add").click()
+    dialog = reader.page.get_by_test_id("new-dialog")
+    await (
+        dialog.get_by_test_id("new-name")
+        .locator("input")
+        .or_(dialog.locator("input[data-testid='new-name']"))
+        .first.fill("The Lair of the White Worm")
+    )
+    await dialog.get_by_role("button", name="Add").click()
+    await expect(reader.page.get_by_test_id("grid-count")).to_have_text("3 books")
+    assert await there.books.count(world="Dracula") == 3
+
+    row = reader.page.locator(".ag-row[row-id]", has_text="White Worm")
+    await row.locator("input[type='checkbox']").check()
+    await reader.page.get_by_test_id("grid-remove").click()
+    await expect(reader.page.get_by_test_id("grid-count")).to_have_text("2 books")
+    assert await there.books.count(world="Dracula", trashed=True) == 1
+    await reader.page.get_by_test_id("toast").get_by_role("button", name="Undo").click()
+    await expect(reader.page.get_by_test_id("grid-count")).to_have_text("3 books")
+    await there.books.remove(await there.books.get(name="The Lair of the White Worm"))
+
+
+async def test_references_are_picked_by_searching(reader, there):
+    await reader.open("Dracula", "Things")
+    await reader.cell("Kukri", "personaid").dblclick()
+    await reader.page.keyboard.press("Control+a")
+    await reader.page.keyboard.type("lucy")
+    option = reader.page.get_by_role("option", name="Lucy Westenra")
+    await expect(option.first).to_be_visible()
+    await option.first.click()
+    await expect(reader.cell("Kukri", "personaid")).to_contain_text("Lucy Westenra")
+    lucy = await there.personas.get(name="Lucy Westenra", world="Dracula")
+    knife = (await there.things.find(search="kukri", world="Dracula"))[0]
+    assert knife.personaid == lucy.id
+
+
+async def test_rows_are_sorted_filtered_and_searched(reader, there):
+    await reader.open("Dracula", "Personas")
+    await reader.page.get_by_test_id("grid-search").fill("harker")
+    await expect(reader.page.get_by_test_id("grid-count")).to_have_text("3 personas")
+    await reader.page.get_by_test_id("grid-search").fill("")
+    kind = reader.page.get_by_test_id("filter-kind")
+    await (
+        kind.locator("input")
+        .or_(reader.page.locator("input[data-testid='filter-kind']"))
+        .first.fill("vampire")
+    )
+    count = await there.personas.count(world="Dracula", kind__contains="vampire")
+    await expect(reader.page.get_by_test_id("grid-count")).to_have_text(f"{count} personas")
+    await expect(reader.rows).to_have_count(count)
+    for row in await reader.rows.all():
+        assert "vampire" in await row.inner_text()
+
+
+async def test_a_name_that_is_script_is_shown_as_text_everywhere(reader, there):
+    await reader.open("<script>", "Personas")
+    await expect(reader.rows.first.locator("[col-id='name']")).to_contain_text("<script>")
+    await reader.rows.first.locator("[col-id='name']").click()
+    await expect(reader.field("name")).to_have_value(
+        "<script>document.title = 'broken'</script><img src=x onerror=alert(1)>"
+    )
+    assert await reader.page.title() != "broken"
+    assert await reader.page.locator("img[src='x']").count() == 0
+    assert reader.problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+async def test_pages_fit_narrow_and_wide_light_and_dark(reader, tmp_path, width, scheme):
+    await reader.page.emulate_media(color_scheme=scheme)
+    await reader.page.set_viewport_size({"width": width, "height": 800})
+    for world, entity in (("", ""), ("Dracula", ""), ("Dracula", "Scenes")):
+        await reader.open(world, entity)
+        overflow = await reader.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0
+        background = await reader.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        dark = sum(map(int, background[4:-1].split(","))) < 384
+        assert dark == (scheme == "dark")
+
+
+async def test_nothing_is_asked_of_any_other_server(reader):
+    await reader.open("Dracula", "Images")
+    await reader.rows.first.locator("[col-id='name']").click()
+    await expect(reader.page.locator(".wb-portrait img")).to_be_visible()
+    hosts = {urlsplit(url).hostname for url in reader.requests if not url.startswith("data:")}
+    assert hosts - {"127.0.0.1", None} == set()

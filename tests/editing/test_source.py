@@ -1,0 +1,126 @@
+"""Rows of a real repository as a grid asks for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.editing import RepositorySource
+from workbench.errors import DuplicateName, InvalidDraft, NotFound, StaleRecord, UnknownField
+from workbench.widgets.source import Filter, Sort
+
+
+@pytest.fixture
+async def denmark(wb):
+    return await wb.worlds.add(name="Denmark")
+
+
+@pytest.fixture
+async def personas(wb, denmark):
+    await wb.personas.add_many(
+        {"name": f"P{n:03}", "kind": [None, "b", "a"][n % 3], "worldid": denmark.id}
+        for n in range(250)
+    )
+    other = await wb.worlds.add(name="Elsewhere")
+    await wb.personas.add(name="Foreign", worldid=other.id)
+    return RepositorySource(wb.personas, "Denmark")
+
+
+async def page(source, start=0, count=100, *, sort=(), filters=(), search=None):
+    return await source.page(start, count, sort=sort, filters=filters, search=search)
+
+
+@pytest.mark.parametrize("sort", [(), (Sort("name", True),), (Sort("kind"), Sort("name", True))])
+async def test_blocks_hold_every_row_once_in_whatever_order_they_are_asked(personas, sort):
+    whole = [row["name"] for row in (await page(personas, 0, 300, sort=sort)).rows]
+    assert len(whole) == len(set(whole)) == 250
+    for start in (0, 100, 200, 150, 50, 240):
+        block = await page(personas, start, 50, sort=sort)
+        assert [row["name"] for row in block.rows] == whole[start : start + 50]
+        assert block.total == 250
+
+
+async def test_another_question_begins_anew(personas):
+    await page(personas, 0, 100)
+    await page(personas, 100, 100)
+    found = await page(personas, 0, 100, filters=[Filter("kind", "equals", "b")])
+    assert found.total == 83
+    found = await page(personas, 50, 100, filters=[Filter("kind", "empty")])
+    assert (found.total, len(found.rows)) == (84, 34)
+    found = await page(personas, filters=[Filter("name", "contains", "p00")], search="7")
+    assert [row["name"] for row in found.rows] == ["P007"]
+    with pytest.raises(UnknownField):
+        await page(personas, filters=[Filter("nme", "contains", "x")])
+
+
+async def test_numbers_are_filtered_by_range(wb, denmark):
+    await wb.books.add_many(
+        {"name": f"B{n}", "position": n, "worldid": denmark.id} for n in range(1, 9)
+    )
+    source = RepositorySource(wb.books, denmark)
+    for low, high, count in ((3, 5, 3), (None, 2, 2), (7, None, 2)):
+        found = await page(source, filters=[Filter("position", "between", (low, high))])
+        assert found.total == count
+
+
+async def test_rows_carry_words_for_what_they_refer_to(wb, denmark):
+    hall = await wb.locations.add(name="Hall", display_name="The great hall", worldid=denmark.id)
+    await wb.things.add(name="Goblet", worldid=denmark.id, locationid=hall.id)
+    source = RepositorySource(wb.things, denmark)
+    row = (await page(source)).rows[0]
+    assert (row["locationid"], row["locationid__label"]) == (str(hall.id), "The great hall")
+    assert "locationid__trashed" not in row
+    await wb.locations.remove(hall)
+    assert (await page(source)).rows[0]["locationid__trashed"] is True
+
+
+async def test_choices_are_of_the_same_world_and_say_what_tells_them_apart(wb, denmark):
+    story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
+    act = await wb.acts.add(name="Act I", storyid=story.id)
+    elsewhere = await wb.worlds.add(name="Elsewhere")
+    foreign = await wb.stories.add(name="Foreign", worldid=elsewhere.id)
+    await wb.acts.add(name="Act I", storyid=foreign.id)
+    found = await RepositorySource(wb.scenes, denmark).lookup("actid", "act", None)
+    assert [(c.value, c.label, c.detail) for c in found] == [(str(act.id), "Act I", "Hamlet")]
+    assert await RepositorySource(wb.scenes, denmark).lookup("actid", "%", None) == []
+    with pytest.raises(UnknownField):
+        await RepositorySource(wb.scenes, denmark).lookup("name", "x", None)
+
+
+async def test_a_stale_save_carries_the_stored_row_with_its_words(wb, denmark):
+    hall = await wb.locations.add(name="Hall", worldid=denmark.id)
+    thing = await wb.things.add(name="Goblet", worldid=denmark.id)
+    await wb.things.update(thing, locationid=hall.id)
+    source = RepositorySource(wb.things, denmark)
+    with pytest.raises(StaleRecord) as caught:
+        await source.save(str(thing.id), 1, {"kind": "cup"})
+    assert caught.value.current["locationid__label"] == "Hall"
+    assert caught.value.current.version == 2
+    saved = await source.save(str(thing.id), 2, {"kind": "cup"})
+    assert (saved["kind"], saved["version"]) == ("cup", 3)
+
+
+async def test_rows_are_added_removed_and_restored_together(wb, denmark):
+    source = RepositorySource(wb.personas, denmark)
+    made = [await source.add({"name": name}) for name in ("A", "B")]
+    assert made[0]["worldid"] == str(denmark.id)
+    with pytest.raises(DuplicateName):
+        await source.add({"name": "A"})
+    with pytest.raises(InvalidDraft):
+        await source.add({"name": " "})
+    token = await source.remove([row["id"] for row in made])
+    assert await wb.personas.count() == 0
+    with pytest.raises(NotFound):
+        await source.remove([made[0]["id"]])
+    await source.restore(token)
+    assert await wb.personas.count() == 2
+    changes = await wb.latest_changes(denmark)
+    assert (changes[0].operation, changes[0].count) == ("restore", 2)
+
+
+async def test_removing_one_that_is_gone_removes_none(wb, denmark):
+    source = RepositorySource(wb.personas, denmark)
+    rows = [await source.add({"name": name}) for name in ("A", "B")]
+    await wb.personas.remove(rows[1]["id"])
+    with pytest.raises(NotFound):
+        await source.remove([row["id"] for row in rows])
+    assert await wb.personas.count() == 1
