@@ -61,13 +61,6 @@ def parse(data: bytes, file: str, plural: str, findings: Findings) -> Cells:
     delimiter, header = _header(data, file)
     data = _without_open_quote(data, delimiter, file, plural, findings)
     table, wrong = _table(data, delimiter, len(header))
-    for number, found in wrong:
-        findings.cell(
-            file,
-            plural,
-            number - 1,
-            f"This row has {found} cells; the header has {len(header)}.",
-        )
     positions = np.setdiff1d(
         np.arange(1, table.num_rows + len(wrong) + 1, dtype=np.int64),
         np.array([number for number, _ in wrong], dtype=np.int64),
@@ -75,12 +68,15 @@ def parse(data: bytes, file: str, plural: str, findings: Findings) -> Cells:
     )
     table, positions = table.slice(1), positions[1:] - 1
     empty = np.asarray(_all_empty(table).to_numpy(zero_copy_only=False), dtype=bool)
-    if empty.any():
-        findings.note(f"{file}: rows without any value are skipped ({empty.sum()}).")
-        # They are not counted either, as blank lines are not.
-        gone = positions[empty]
-        positions = positions - np.searchsorted(gone, positions)
+    gone = positions[empty]  # not counted, as blank lines are not
+    if len(gone):
+        findings.note(f"{file}: rows without any value are skipped ({len(gone)}).")
         table, positions = table.filter(pa.array(~empty)), positions[~empty]
+        positions = positions - np.searchsorted(gone, positions)
+    for number, found in wrong:
+        label = int(number - 1 - np.searchsorted(gone, number - 1))
+        message = f"This row has {found} cells; the header has {len(header)}."
+        findings.cell(file, plural, label, message)
     return Cells(header, table, pa.array(positions), table.num_rows + len(wrong))
 
 

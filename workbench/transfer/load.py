@@ -11,7 +11,6 @@ import asyncio
 from typing import Any
 
 import asyncpg
-import pyarrow as pa
 from sqlalchemy import text
 
 from workbench.database.engine import Database
@@ -171,14 +170,12 @@ class _Import:
         outside = Outside(raw, self._database.userid, self._findings)
         verdicts = Verdicts(raw, self._tables, self._findings)
         limit_seconds = int(self._database.settings["statement_timeout"]) / 1000
-        ids: dict[str, list[dict[str, pa.Array]]] = {}
+        same: dict[str, int] = {}
         for stored in self._order():
             table = self._tables[stored.name] = staged(stored, self._ready[stored.name])
             self._watch(Progress("plan", stored.plural, 0, table.rows))
-            ids[stored.name] = [await outside.ids(source) for source in table.sources]
-            await stage(
-                raw, table, ids[stored.name], limit_seconds=limit_seconds, watch=self._watch
-            )
+            ids = [await outside.ids(source) for source in table.sources]
+            await stage(raw, table, ids, limit_seconds=limit_seconds, watch=self._watch)
             made = await plan(
                 raw,
                 table,
@@ -187,7 +184,7 @@ class _Import:
                 live=not outside.only_fresh or table.by_id,
             )
             self._wrong[stored.name] = [about for about, _ in made.wrong]
-            verdicts.repeated(table, await repeated(raw, table))
+            same[stored.name] = verdicts.repeated(table, await repeated(raw, table))
             if stored.name == "world":
                 await _made_worlds(raw, table, outside)
             self._watch(Progress("plan", stored.plural, table.rows, table.rows))
@@ -197,7 +194,9 @@ class _Import:
             wrong += await resolve_late(raw, table, self._tables, len(wrong))
             await verdicts.names(table, wrong)
             await apply.compare(raw, table)
-            await apply.count(raw, table, self._counts[table.stored.plural])
+            counts = self._counts[table.stored.plural]
+            await apply.count(raw, table, counts)
+            counts.unchanged += same[table.stored.name]
             if add_only:
                 await verdicts.present(table)
 
@@ -220,8 +219,6 @@ class _Import:
                     if counts.updated:
                         await apply.update(raw, table, counts.updated)
             except DuplicateName as error:
-                if "worldid" not in table.stored.table.columns:
-                    raise  # the case of an e-mail address does not count, in the plan it does
                 # The plan has seen no such row, so somebody has just added it.
                 raise Conflict(f"{error} It was added during the import.") from error
             except Refused as error:

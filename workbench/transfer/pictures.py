@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workbench.entities.image import CONTENT_MAXIMUM_BYTES, THUMBNAIL_MAXIMUM_BYTES
 from workbench.transfer.report import Findings
@@ -55,13 +56,16 @@ def picture(data: bytes) -> dict[str, Any]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=tuple(_MEDIA_TYPES))
     except Image.DecompressionBombError:
-        raise ValueError(_too_many_pixels()) from None
+        message = f"This picture has far more than the {MAXIMUM_PIXELS:,} pixels that fit."
+        raise ValueError(message) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise ValueError("This is not a PNG, JPEG, GIF or WebP picture.") from None
     with image:
         width, height = image.size
         if width * height > MAXIMUM_PIXELS:
-            raise ValueError(_too_many_pixels(width, height))
+            raise ValueError(
+                f"This picture has {width:,} × {height:,} pixels; at most {MAXIMUM_PIXELS:,} fit."
+            )
         try:
             thumbnail = _thumbnail(image)
         except (OSError, SyntaxError, ValueError):
@@ -73,11 +77,6 @@ def picture(data: bytes) -> dict[str, Any]:
             "width": width,
             "height": height,
         }
-
-
-def _too_many_pixels(width: int | None = None, height: int | None = None) -> str:
-    size = f"{width:,} × {height:,} pixels" if width and height else "far more pixels"
-    return f"This picture has {size}; at most {MAXIMUM_PIXELS:,} in all fit."
 
 
 def _thumbnail(image: Any) -> bytes:
@@ -120,8 +119,6 @@ def attach(
         found = pa.array([row.get(column) for row in rows], kind)
         own = fields.get(column)
         if own is not None:  # what a picture says of itself is right
-            import pyarrow.compute as pc
-
             found = pc.coalesce(found, own.cast(kind))
         fields[column] = found
     return set(_TYPES) - own_columns

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from workbench.entities import Entity, Link
+from workbench.entities import Entity, Link, Stored
+from workbench.entities.fields import Address
 from workbench.transfer.lookups import Lookup, lookups, references
 from workbench.transfer.stage import Staged, quoted
 
@@ -138,7 +140,10 @@ async def plan(
     version = "NULL::integer"
     own = "s.id"
     if live or "worldid" not in stored.table.columns:
-        same = [f"t.{quoted(name)} = {columns[name]}" for name in stored.key]
+        same = [
+            f"{_key(stored, name, f't.{quoted(name)}')} = {_key(stored, name, columns[name])}"
+            for name in stored.key
+        ]
         if isinstance(stored, Entity):
             same.append("t.deleted_at IS NULL")
             own = "coalesce(t.id, s.id)"
@@ -165,9 +170,14 @@ async def plan(
     return made
 
 
+def _key(stored: Stored[Any, Any], name: str, value: str) -> str:
+    """Return `value` as it counts in the key: the case of an e-mail address does not."""
+    return f"lower({value})" if isinstance(stored.kinds[name], Address) else value
+
+
 async def repeated(connection: asyncpg.Connection, table: Staged) -> list[tuple[int, int]]:
     """Take rows with the key of an earlier row out of the plan; return both their numbers."""
-    key = ", ".join(quoted(name) for name in table.stored.key)
+    key = ", ".join(_key(table.stored, name, quoted(name)) for name in table.stored.key)
     known = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in table.stored.key)
     rows = await connection.fetch(
         f"SELECT array_agg(n ORDER BY n) AS numbers FROM {table.plan} WHERE {known} "

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import asyncpg
 
+from workbench.entities import Link
 from workbench.errors import shown
 from workbench.transfer.lookups import Lookup, lookups, references
 from workbench.transfer.outside import Outside, suggestion
+from workbench.transfer.prepare import Prepared
 from workbench.transfer.report import Findings
 from workbench.transfer.stage import Staged, quoted
 
@@ -63,15 +65,26 @@ class Verdicts:
                     message = told[key]
                 self._report(table, row["n"], about, message)
 
-    def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> None:
-        """Report rows that have the key of an earlier one."""
+    def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> int:
+        """Report rows that have the key of an earlier one; return how many do no harm.
+
+        A link has no name of its own: said twice in the same words, it is one fact.
+        """
+        harmless = 0
         for n, first in pairs:
             source, at = table.locate(n)
             other, place = table.locate(first)
-            label = other.source.labels[place].as_py()
-            where = f"Row {label}"
+            where = f"Row {other.source.labels[place].as_py()}"
             if other is not source:
                 where += f" of {other.source.file}"
+            if isinstance(table.stored, Link) and _agree(source, at, other, place):
+                harmless += 1
+                self._findings.note(
+                    f"{source.source.file}: row {source.source.labels[at].as_py()} is left out; "
+                    f"{where.lower()} relates the same records in the same way, and its "
+                    "attributes are kept."
+                )
+                continue
             self._findings.cell(
                 source.source.file,
                 table.stored.plural,
@@ -80,6 +93,7 @@ class Verdicts:
                 column=self._named(source.columns.values),
                 value=self._name(table, n),
             )
+        return harmless
 
     async def present(self, table: Staged) -> None:
         """Report rows that are there already, where rows may only be added."""
@@ -146,7 +160,9 @@ class Verdicts:
         parts = [f"SELECT {columns}, deleted_at FROM {quoted(target.name)}"]
         planned = self._tables.get(target.name)
         if planned is not None:
-            parts.insert(0, f"SELECT {columns}, NULL FROM {planned.plan}")
+            parts.insert(
+                0, f"SELECT {columns}, NULL::timestamptz AS deleted_at FROM {planned.plan}"
+            )
         return f"({' UNION ALL '.join(parts)}) AS o"
 
     async def _find(
@@ -196,3 +212,14 @@ class Verdicts:
         return (
             f" The world {shown(other)} has one, but a row refers only to records of its own world."
         )
+
+
+def _agree(source: Prepared, at: int, other: Prepared, place: int) -> bool:
+    """Whether two rows say the same in all fields but `attributes`."""
+    names = (source.fields.keys() | other.fields.keys()) - {"attributes"}
+    return all(
+        name in source.fields
+        and name in other.fields
+        and source.fields[name][at].as_py() == other.fields[name][place].as_py()
+        for name in names
+    )

@@ -1,0 +1,381 @@
+"""What cannot be imported: every reason is said, and nothing is written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from workbench.database.engine import Database
+from workbench.transfer.load import load
+from workbench.transfer.report import LoadReport
+
+Write = Callable[..., Path]
+
+WORLDS = "name\nElsinore\nThebes\n"
+STORIES = "world,name\nElsinore,Hamlet\nThebes,Oedipus\n"
+ACTS = "world,story,name\nElsinore,Hamlet,Act I\nThebes,Oedipus,Prologue\n"
+
+
+@pytest.fixture
+async def worlds(database: Database, write: Write) -> Path:
+    """Two worlds with a story and an act each; the folder for more files."""
+    folder = write(worlds=WORLDS, stories=STORIES, acts=ACTS)
+    (await load(database, folder)).raise_for_problems()
+    for path in folder.iterdir():
+        path.unlink()
+    return folder
+
+
+def told(report: LoadReport) -> list[tuple[object, str | None, str]]:
+    assert not report.written
+    return [(p.row, p.column, p.message) for p in report.problems]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x" * 256, "This has 256 characters; at most 255 fit."),
+        ("", "This must not be empty."),
+        ("   ", "This must not be blank."),
+        ("\u00a0\u3000", "This must not be blank."),
+        ("Mac\x00beth", "This holds a NUL character, which PostgreSQL cannot store. Take it out."),
+        (
+            '"two\nlines"',
+            "This holds a control character such as a line break or a tab. Take it out.",
+        ),
+    ],
+)
+async def test_a_name_that_breaks_a_rule_is_refused(
+    database: Database,
+    sql: asyncpg.Connection,
+    worlds: Path,
+    write: Write,
+    name: str,
+    message: str,
+) -> None:
+    folder = write(personas=f"world,name,kind\nElsinore,good,\nElsinore,{name},x\n")
+    report = await load(database, folder)
+    assert told(report) == [(2, "name", message)]
+    assert report.tables["personas"].rejected == 1
+    assert report.tables["personas"].inserted == 0
+    assert await sql.fetchval("SELECT count(*) FROM persona") == 0
+
+
+async def test_255_characters_outside_the_basic_plane_fit(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    (await load(database, write(personas=f"world,name\nElsinore,{'𝔐' * 255}\n")))
+    assert await sql.fetchval("SELECT length(name) FROM persona") == 255
+
+
+async def test_names_that_mean_nothing_are_explained(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        scenes="world,story,act,name,location\n"
+        "Elsinore,Hamlett,Act I,1,\n"
+        "Elsinore,Hamlet,Act II,2,\n"
+        "Elsinore,Oedipus,Prologue,3,\n"
+        "Elsinor,Hamlet,Act I,4,\n"
+        "Elsinore,Hamlet,Act I,5,Atlantis\n"
+        "Elsinore,Hamlet,,6,\n"
+        "Elsinore,HAMLET,Act I,7,\n"
+    )
+    assert sorted(told(await load(database, folder)), key=lambda p: p[0]) == [
+        (1, "story", "There is no story 'Hamlett' in the world 'Elsinore'. Did you mean 'Hamlet'?"),
+        (
+            2,
+            "act",
+            "There is no act 'Act II' in the story 'Hamlet', the world 'Elsinore'. "
+            "Did you mean 'Act I'?",
+        ),
+        (
+            3,
+            "story",
+            "There is no story 'Oedipus' in the world 'Elsinore'. The world 'Thebes' has one, "
+            "but a row refers only to records of its own world.",
+        ),
+        (4, "world", "There is no world 'Elsinor'. Did you mean 'Elsinore'?"),
+        (5, "location", "There is no location 'Atlantis' in the world 'Elsinore'."),
+        (6, "act", "This must not be empty."),
+        (7, "story", "There is no story 'HAMLET' in the world 'Elsinore'. Did you mean 'Hamlet'?"),
+    ]
+
+
+async def test_a_parent_in_the_trash_is_no_parent(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    await sql.execute("UPDATE story SET deleted_at = now() WHERE name = 'Hamlet'")
+    report = await load(database, write(acts="world,story,name\nElsinore,Hamlet,Act II\n"))
+    assert told(report) == [
+        (
+            1,
+            "story",
+            "There is no story 'Hamlet' in the world 'Elsinore'. "
+            "One of that name is in the trash: restore it first.",
+        )
+    ]
+
+
+async def test_two_rows_with_one_key_are_refused(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas_a="world,name\nElsinore,Osric\nThebes,Osric\nElsinore, Osric \n",
+        personas_b="world,name\nElsinore,Osric\n",
+    )
+    report = await load(database, folder)
+    assert [(p.file, p.row, p.column, p.value) for p in report.problems] == [
+        ("personas_a.csv", 3, "name", "Osric"),
+        ("personas_b.csv", 1, "name", "Osric"),
+    ]
+    assert report.problems[0].message.startswith("Row 1 has the same key.")
+    assert report.problems[1].message.startswith("Row 1 of personas_a.csv has the same key.")
+
+
+async def test_a_missing_column_is_named_once_and_does_not_spread(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        scenes="world,act,name\nElsinore,Act I,1\n",
+        personas="name\nOsric\n",
+        scene_personas="world,story,act,scene,persona\nElsinore,Hamlet,Act I,1,Osric\n",
+    )
+    report = await load(database, folder)
+    assert [(p.file, p.row, p.column) for p in report.problems] == [
+        ("personas.csv", None, "world"),
+        ("scenes.csv", None, "story"),
+    ]
+    assert report.tables["scenes"].rejected == 1
+
+
+async def test_all_problems_of_all_files_come_at_once(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        acts="world,story,name,position\nElsinore,Hamlet,Act II,zero\nElsinore,Lear,Act I,1\n",
+        personas="world,name\nElsinore,\n",
+        books=b"",
+        nonsense="a,b\n1,2\n",
+        things="world,name,persona\nElsinore,Cup,Nobody\n",
+    )
+    report = await load(database, folder)
+    assert sorted((p.file or "", str(p.row), p.column) for p in report.problems) == [
+        ("acts.csv", "1", "position"),
+        ("acts.csv", "2", "story"),
+        ("books.csv", "None", None),
+        ("nonsense.csv", "None", None),
+        ("personas.csv", "1", "name"),
+        ("things.csv", "1", "persona"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "This file is empty."),
+        (b"\n\r\n\n", "This file has only blank lines: there is no header."),
+        (b",,\n1,2,3\n", "The first line has no column names: there is no header."),
+        (
+            b"world,name\nElsinore,K\xe4mmerer\n",
+            "This is not UTF-8: byte 0xe4 at offset 21, on line 2. "
+            "Save the file as CSV with the encoding UTF-8.",
+        ),
+        (
+            b"PK\x03\x04rest",
+            "This is an Excel workbook or another zip file, not a CSV file. "
+            "Save it as CSV (UTF-8).",
+        ),
+        (b"PAR1rest", "This is a Parquet file, not a CSV file. Save it as CSV (UTF-8)."),
+    ],
+)
+async def test_an_unreadable_file_is_refused(
+    database: Database, worlds: Path, write: Write, data: bytes, message: str
+) -> None:
+    assert told(await load(database, write(personas=data))) == [(None, None, message)]
+
+
+async def test_a_file_that_is_not_there_is_refused(database: Database, tmp_path: Path) -> None:
+    report = await load(database, [tmp_path / "personas.csv", str(tmp_path / "acts.csv")])
+    assert told(report) == [(None, None, "There is no such file.")] * 2
+
+
+async def test_an_empty_folder_is_refused(database: Database, tmp_path: Path) -> None:
+    assert told(await load(database, tmp_path)) == [
+        (None, None, "There are no CSV files in this folder.")
+    ]
+
+
+async def test_a_header_without_rows_is_accepted_and_said(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    report = await load(database, write(personas="world,name\n"))
+    assert report.problems == []
+    assert report.tables["personas"].read == 0
+    assert "personas.csv: there is a header and no rows." in report.notes
+
+
+async def test_rows_of_a_wrong_width_are_refused_by_number(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas="world,name,kind\nElsinore,A,\n\nElsinore\n,,\nElsinore,B,,more\nElsinore,,x\n"
+    )
+    report = await load(database, folder)
+    assert sorted(told(report), key=lambda p: p[0]) == [
+        (2, None, "This row has 1 cells; the header has 3."),
+        (3, None, "This row has 4 cells; the header has 3."),
+        (4, "name", "This must not be empty."),
+    ]
+    assert report.tables["personas"].read == 4
+
+
+async def test_a_quote_that_never_closes_is_found(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(personas='world,name\nElsinore,A\n\nElsinore,"B\nElsinore,C\nElsinore,D\n')
+    report = await load(database, folder)
+    assert [(p.row, p.value) for p in report.problems] == [(2, '"B')]
+    assert "opens on line 4 and never closes" in report.problems[0].message
+
+
+async def test_a_quote_within_a_cell_is_a_character(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    folder = write(things='world,name,note\nElsinore,5" gun,\nElsinore,"say ""ho""",a\n')
+    (await load(database, folder)).raise_for_problems()
+    rows = await sql.fetch("SELECT name FROM thing ORDER BY id")
+    assert [row["name"] for row in rows] == ['5" gun', 'say "ho"']
+
+
+async def test_text_is_stored_as_it_is_written(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    names = [
+        "NULL", "None", "nan", "00123", "true", "=1+1", "\\N", "\\.", "'; DROP TABLE persona;--",
+        "<script>alert(1)</script>", "{{7*7}}", "%s %d {0}", "1/2", "-", "{}", "[]",
+    ]  # fmt: skip
+    lines = "".join(f"Elsinore,{n},{n},line one\\r\\{n}\n" for n in names)
+    folder = write(personas=f"world,name,description,motto\n{lines}")
+    (await load(database, folder)).raise_for_problems()
+    rows = await sql.fetch(
+        "SELECT name, description, attributes ->> 'motto' AS motto FROM persona ORDER BY id"
+    )
+    assert [row["name"] for row in rows] == names
+    assert [row["description"] for row in rows] == names
+    assert [row["motto"] for row in rows] == [f"line one\\r\\{n}" for n in names]
+
+
+async def test_headers_are_recognised_in_any_case_and_doubled_ones_pointed_out(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas="\ufeff World , NAME,Title,notes,notes,,\nElsinore,A,B,c,d,e,\n",
+    )
+    report = await load(database, folder)
+    report.raise_for_problems()
+    row = await sql.fetchrow("SELECT display_name, attributes::text FROM persona")
+    assert row["display_name"] == "B"
+    assert row["attributes"] == '{"notes": "c", "column 6": "e", "notes (5)": "d"}'
+    assert any("'notes' is there twice" in note for note in report.notes)
+
+
+async def test_columns_of_the_database_are_not_written(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas="id,world,name,version,created_at,deleted_at\n"
+        "3f2504e0-4f89-11d3-9a0c-0305e82c3301,Elsinore,A,7,1999-01-01,1999-01-01\n"
+    )
+    report = await load(database, folder)
+    row = await sql.fetchrow("SELECT id::text, version, deleted_at FROM persona")
+    assert row["id"] != "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+    assert (row["version"], row["deleted_at"]) == (1, None)
+    assert (
+        "personas.csv: ignored, set by the database: id, version, created_at, deleted_at."
+        in report.notes
+    )
+
+
+async def test_a_huge_cell_comes_whole(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    folder = write(personas=f'world,name,description\nElsinore,A,"{"word " * 1_000_000}"\n')
+    (await load(database, folder)).raise_for_problems()
+    assert await sql.fetchval("SELECT length(description) FROM persona") == 5_000_000
+
+
+async def test_pictures_must_be_pictures_in_the_folder(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write, shared: Path
+) -> None:
+    (worlds / "page.png").write_text("<html></html>")
+    (worlds / "empty.png").write_bytes(b"")
+    names = ["page.png", "empty.png", "missing.png", "../outside.png", "/etc/hostname"]
+    bomb = shared / "messy" / "27_pictures" / "bomb_30000x30000.png"
+    (worlds / "bomb.png").write_bytes(bomb.read_bytes())
+    (worlds / "cut.jpg").write_bytes(
+        (shared / "messy" / "27_pictures" / "truncated.jpg").read_bytes()
+    )
+    names += ["bomb.png", "cut.jpg"]
+    lines = "".join(f"Elsinore,{n},{n}\n" for n in names)
+    report = await load(database, write(images=f"world,name,file\n{lines}"))
+    assert [(p.row, p.column) for p in report.problems] == [(i, "file") for i in range(1, 8)]
+    messages = [p.message for p in report.problems]
+    assert messages[0] == "This is not a PNG, JPEG, GIF or WebP picture."
+    assert messages[1] == "This picture is empty: it has 0 bytes."
+    assert messages[2] == "This picture cannot be read (No such file or directory)."
+    assert (
+        messages[3]
+        == messages[4]
+        == ("A picture must lie in the folder of the file that names it.")
+    )
+    assert messages[5] == "This picture has far more than the 25,000,000 pixels that fit."
+    assert messages[6] == "This picture is damaged: it cannot be decoded to its end."
+
+
+async def test_a_killed_import_leaves_nothing(
+    database: Database, database_url: str, sql: asyncpg.Connection, shared: Path
+) -> None:
+    # The rows of scenes wait for a lock of ours, so that the kill comes in their midst.
+    program = (
+        "import asyncio, sys, uuid\n"
+        "from workbench.database.address import Address\n"
+        "from workbench.database.engine import Database\n"
+        "from workbench.transfer.load import load\n"
+        "database = Database(Address.parse(sys.argv[1]), userid=uuid.UUID(sys.argv[2]))\n"
+        "asyncio.run(load(database, sys.argv[3]))\n"
+    )
+    before = await sql.fetchval("SELECT count(*) FROM history.change")
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE scene IN SHARE MODE")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, database_url, str(database.userid),
+            str(shared / "shakespeare"), env={**os.environ},
+        )  # fmt: skip
+        waiting = (
+            "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'scene'::regclass "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        async with asyncio.timeout(60):
+            while (pid := await sql.fetchval(waiting)) is None:
+                assert process.returncode is None, "the import ended before it could be killed"
+                await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    async with asyncio.timeout(60):
+        while True:
+            if not await sql.fetchval("SELECT true FROM pg_stat_activity WHERE pid = $1", pid):
+                break
+            await asyncio.sleep(0.02)
+    for table in ("world", "act", "persona", "scene"):
+        assert await sql.fetchval(f"SELECT count(*) FROM {table}") == 0
+    assert await sql.fetchval("SELECT count(*) FROM history.change") == before
+    (await load(database, shared / "shakespeare")).raise_for_problems()
+    assert await sql.fetchval("SELECT count(*) FROM scene") == 771
