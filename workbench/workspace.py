@@ -243,9 +243,9 @@ class Workspace:
 
     async def disconnect(self) -> None:
         """Close all connections; they open again when needed."""
-        frames = sys.modules.get("workbench.frames")
-        if frames is not None:
-            frames.close(self.database)
+        columnar = sys.modules.get("workbench.database.columnar")
+        if columnar is not None:  # somebody read a frame, or exported
+            columnar.close(self.database)
         await self.database.close()
 
     def release(self) -> None:

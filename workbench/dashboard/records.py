@@ -18,7 +18,8 @@ async def records_page(wb: Workspace, world: World, entity: str, record: UUID | 
     """Return the widgets of the page; `record` is opened in the form."""
     collection = wb.collection(entity)
     source = RepositorySource(collection, world.id)
-    made = editor(source, height="calc(100vh - 240px)")
+    made = editor(source, height="max(320px, calc(100dvh - 240px))")
+    made.add_class("wb-records-editor")
     Portrait(wb, made)
     if record is not None:
         made.form.load(await source.row(record))
