@@ -28,6 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
 
@@ -58,6 +59,8 @@ class Kind:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         def check(value: Any) -> Any:
+            if value is None:  # a field that allows it says `| None`, which comes before this
+                raise PydanticCustomError("rule", "This must not be empty.")
             cleaned = self.clean(value)
             message = self.problem(cleaned)
             if message:
@@ -116,6 +119,21 @@ class Address(Text):
 
 
 @dataclass(frozen=True)
+class Digest(Kind):
+    """A SHA-256 in hexadecimal digits."""
+
+    word: ClassVar[str] = "text"
+
+    def clean(self, value: Any) -> Any:
+        return (value.strip().lower() or None) if isinstance(value, str) else value
+
+    def problem(self, value: Any) -> str | None:
+        if value is None or (isinstance(value, str) and _DIGEST.fullmatch(value)):
+            return None
+        return "This must be a SHA-256: 64 digits from 0 to f."
+
+
+@dataclass(frozen=True)
 class Whole(Kind):
     """A whole number that fits into PostgreSQL's integer."""
 
@@ -170,7 +188,10 @@ class Number(Kind):
     def clean(self, value: Any) -> Any:
         if isinstance(value, bool) or not hasattr(value, "__float__"):
             return value
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:  # a whole number of over 300 digits
+            return math.inf
 
     def problem(self, value: Any) -> str | None:
         if value is None:
@@ -321,6 +342,8 @@ class Attributes(Kind):
             text = json.dumps(value, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
             return "This holds something JSON has no word for, such as NaN or a date."
+        if _odd_names(value):
+            return 'The names in an object must be text, as in {"house": "Stark"}.'
         if "\\u0000" in text.replace("\\\\", ""):
             return "This holds a NUL character, which PostgreSQL cannot store. Take it out."
         if "\\ud" in text.lower() and _lone_surrogate(value):
@@ -330,6 +353,20 @@ class Attributes(Kind):
 
 def _refuse_constant(word: str) -> float:
     raise ValueError(word)
+
+
+def _odd_names(value: object) -> bool:
+    """Whether an object somewhere in `value` has a name that JSON would turn into text."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            if not all(isinstance(name, str) for name in one):
+                return True
+            left.extend(one.values())
+        elif isinstance(one, list | tuple):
+            left.extend(one)
+    return False
 
 
 def _lone_surrogate(value: object) -> bool:
@@ -352,6 +389,8 @@ class Bytes(Kind):
             return None
         if not isinstance(value, bytes):
             return "This must be bytes."
+        if not value:
+            return "This is empty: a file of no bytes."
         if len(value) > self.maximum_bytes:
             return f"This has {len(value):,} bytes; at most {self.maximum_bytes:,} fit."
         return None
@@ -379,6 +418,7 @@ Name = Annotated[str, Text(max_length=NAME_CHARACTERS, blank=False)]
 ShortText = Annotated[str, Text(max_length=NAME_CHARACTERS)]
 LongText = Annotated[str, Text(one_line=False)]
 Email = Annotated[str, Address(max_length=NAME_CHARACTERS, blank=False)]
+Sha256 = Annotated[str, Digest()]
 Position = Annotated[int, Whole(minimum=1)]
 Count = Annotated[int, Whole(minimum=0)]
 Days = Annotated[float, Number()]

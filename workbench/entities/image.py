@@ -17,7 +17,7 @@ from workbench.entities.base import (
     kind,
     searched,
 )
-from workbench.entities.fields import Bytes, Count, LongText, Position, ShortText
+from workbench.entities.fields import Bytes, Count, LongText, Position, Sha256, ShortText
 
 CONTENT_MAXIMUM_BYTES = 10 * 1024 * 1024
 THUMBNAIL_MAXIMUM_BYTES = 256 * 1024
@@ -60,7 +60,7 @@ class ImageFacts(WorldDraft):
     width: Position | None = Field(None, description="In pixels.")
     height: Position | None = Field(None, description="In pixels.")
     byte_size: Count | None = Field(None, description="Set by the database from the content.")
-    sha256: ShortText | None = Field(None, description="Set by the database from the content.")
+    sha256: Sha256 | None = Field(None, description="Set by the database from the content.")
     source_url: LongText | None = Field(
         None, description="Kept as text; the server never fetches it."
     )
