@@ -57,7 +57,8 @@ class Page(Sequence[RecordT]):
     @property
     def _size(self) -> str:
         total = "" if self.total is None else f" of {self.total:,}"
-        return f"{len(self):,}{total} records{'' if self.next is None else ', more follow'}"
+        noun = "record" if max(len(self), self.total or 0) == 1 else "records"
+        return f"{len(self):,}{total} {noun}{'' if self.next is None else ', more follow'}"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: what people wrote, without ids where there are names."""
