@@ -41,6 +41,13 @@ _UNAVAILABLE = {
     "57P01": "The database is shutting down or was restarted. Try again in a moment.",
     "57P02": "The database has crashed and recovers. Try again in a moment.",
     "57P03": "The database is starting. Try again in a moment.",
+    "57P05": "The database closed this connection, which was idle for too long. Try again.",
+    "25P03": "The database undid this transaction, which was idle for too long. Do it again.",
+    "25P04": "The database undid this transaction, which took too long. Do less in one.",
+    "55P03": (
+        "Somebody else's open transaction holds what this needs. Wait for it or end it, then try "
+        "again; `workbench doctor` tells of long ones."
+    ),
     "3D000": "There is no such database on that server. Create it, or mend WORKBENCH_DATABASE_URL.",
     "28P01": "The database refuses the user or the password in WORKBENCH_DATABASE_URL.",
     "28000": "The database refuses this user, or asks for TLS (sslmode=require).",
@@ -111,6 +118,11 @@ def translate(
         )
     if state in _UNAVAILABLE:
         return StoreUnavailable(_UNAVAILABLE[state])
+    if isinstance(error, PoolTimeout):
+        return StoreUnavailable(
+            "All connections of this program are in use and none came free in time. Do less at "
+            "once, end transactions sooner, or raise WORKBENCH_POOL_SIZE."
+        )
     if state.startswith("08") or (not state and isinstance(error, _CONNECTION)):
         return StoreUnavailable(
             "The database does not answer or the connection broke. Nothing of the current "
