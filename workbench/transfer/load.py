@@ -30,6 +30,7 @@ from workbench.transfer.verdicts import Verdicts
 __all__ = ["load"]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
+_ANALYZED_FROM_ROWS = 5_000
 _CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
 
 
@@ -92,11 +93,25 @@ async def load(
 
     try:
         if not database.in_transaction:
-            return await database.atomically(work, reason=reason)
+            report = await database.atomically(work, reason=reason)
+            await _analyze(database, report)
+            return report
         async with database.transaction(reason=reason):
             return await work()
     except _Undone as undone:
         return undone.report
+
+
+async def _analyze(database: Database, report: LoadReport) -> None:
+    """Let PostgreSQL count what is new at once: until it does, it plans as if tables were empty.
+
+    After the commit, so that imports at the same time do not wait for each other.
+    """
+    for stored in STORED.values():
+        counts = report.tables.get(stored.plural)
+        if counts is not None and counts.inserted + counts.updated >= _ANALYZED_FROM_ROWS:
+            async with database.reading() as connection:
+                await connection.execute(text(f'ANALYZE "{stored.name}"'))
 
 
 def _prepare(

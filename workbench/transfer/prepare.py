@@ -194,7 +194,7 @@ def _world(ready: Prepared, world: str | None, findings: Findings) -> None:
         given, header = ready.fields["name"], ready.columns.values["name"]
     else:
         given = ready.outside.get("worldid")
-        ready.outside["worldid"] = pa.array([world] * ready.rows, pa.string())
+        ready.outside["worldid"] = pa.repeat(pa.scalar(world, pa.string()), ready.rows)
         if given is None:
             return
         header = ready.columns.names["world"]

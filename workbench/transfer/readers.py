@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from workbench.entities import STORED, Stored
@@ -78,7 +79,7 @@ def _given(plural: str, table: pa.Table, counts: dict[str, TableCounts]) -> Sour
         labels = table.column(ROW_LABELS).combine_chunks()
         table = table.drop_columns([ROW_LABELS])
     else:
-        labels = pa.array(range(1, table.num_rows + 1), pa.int64())
+        labels = pa.array(np.arange(1, table.num_rows + 1))
     counts.setdefault(plural, TableCounts()).read += table.num_rows
     return Source(plural, stored, table, labels, written=False)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
@@ -129,7 +130,7 @@ async def stage(
         cells = {**source.fields, **outside[number]}
         cells |= {f"@{level}": names for level, names in source.names.items()}
         rows = source.rows
-        numbers = pa.array(range(start, start + rows), pa.int32())
+        numbers = pa.array(np.arange(start, start + rows, dtype=np.int32))
         filed = pa.repeat(pa.scalar(number, pa.int32()), rows)
         arrow = pa.table({"n": numbers, "file": filed, **cells})
         await _copy(connection, name, arrow, table, start, limit_seconds, watch)
