@@ -205,3 +205,37 @@ async def test_nothing_is_asked_of_any_other_server(reader):
     await expect(reader.page.locator(".wb-portrait img")).to_be_visible()
     hosts = {urlsplit(url).hostname for url in reader.requests if not url.startswith("data:")}
     assert hosts - {"127.0.0.1", None} == set()
+
+
+async def test_counts_in_the_navigation_follow_what_comes_and_goes(reader, there):
+    await reader.open("Dracula", "Acts")
+    await expect(reader.nav("Acts")).to_contain_text("7")
+    await reader.rows.first.locator("input[type='checkbox']").check()
+    await reader.page.get_by_test_id("grid-remove").click()
+    await expect(reader.nav("Acts")).to_contain_text("6")
+    await reader.page.get_by_test_id("toast").get_by_role("button", name="Undo").click()
+    await expect(reader.nav("Acts")).to_contain_text("7")
+    assert await there.scenes.count(world="Dracula") == 37
+
+
+async def test_a_reload_comes_back_to_the_same_page(reader):
+    await reader.open("Dracula", "Personas")
+    await expect(reader.page).to_have_title("Personas – Dracula, by Bram Stoker – Workbench")
+    await reader.page.reload()
+    await expect(reader.page.get_by_role("heading", name="Personas", level=1)).to_be_visible()
+    await expect(reader.rows.first).to_be_visible()
+
+
+async def test_leaving_something_unsaved_is_asked_first(reader):
+    await reader.open("Dracula", "Personas")
+    await reader.cell("R. M. Renfield", "name").click()
+    await expect(reader.field("name")).to_have_value("R. M. Renfield")
+    await reader.field("kind").fill("fly eater")
+    await reader.field("kind").press("Tab")
+    await expect(reader.page.get_by_role("button", name="Revert")).to_be_enabled()
+    await reader.nav("Things").click()
+    await reader.page.get_by_role("dialog").get_by_role("button", name="Stay").click()
+    await expect(reader.field("kind")).to_have_value("fly eater")
+    await reader.nav("Things").click()
+    await reader.page.get_by_role("dialog").get_by_role("button", name="Discard them").click()
+    await expect(reader.page.get_by_role("heading", name="Things", level=1)).to_be_visible()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import ipywidgets
+from IPython.display import display
 
 from workbench.dashboard.records import records_page
 from workbench.dashboard.state import STORY_ENTITIES, Place, State
@@ -17,6 +20,7 @@ from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
 from workbench.store.overview import numbers
 from workbench.widgets.content import Content, element
+from workbench.widgets.editor import Editor
 from workbench.widgets.panel import Panel
 from workbench.widgets.tasks import TaskSet
 from workbench.workspace import Workspace
@@ -38,6 +42,7 @@ class Dashboard(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no 
         self.tasks = TaskSet(self._failed)
         self.nav = Content(on_action=self._go)
         self.nav.add_class("wb-nav")
+        self.editor: Editor | None = None
         self.notice = Content()
         self.page = ipywidgets.VBox()
         self.page.add_class("wb-page")
@@ -49,7 +54,21 @@ class Dashboard(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no 
         self.state.observe(lambda _: self._notify(), "problem")
 
     async def _go(self, action: str) -> None:
-        self.state.go(action)
+        if await self._may_leave():
+            self.state.go(action)
+
+    async def _may_leave(self) -> bool:
+        """Ask before a form with something unsaved in it goes away."""
+        editor = self.editor
+        if editor is None or not editor.form.model.dirty:
+            return True
+        return await editor.messages.confirm(
+            "Leave unsaved changes?",
+            f"{editor.form.heading.value} has changes that are not saved.",
+            agree="Discard them",
+            refuse="Stay",
+            danger=True,
+        )
 
     async def show(self) -> None:
         """Make the page of the current place, and show it."""
@@ -66,8 +85,20 @@ class Dashboard(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no 
             return  # the reader went on meanwhile
         old = self.page.children
         self.page.children = page
+        self.editor = next((part for part in page if isinstance(part, Editor)), None)
         for widget in old:
-            widget.close()
+            _close(widget)
+        self._tell_browser(world)
+
+    def _tell_browser(self, world: World | None) -> None:
+        """Name the page, and give it an address that a reload or a link comes back to."""
+        if "QUERY_STRING" not in os.environ:  # in a notebook the page is somebody else's
+            return
+        place = self.state.place
+        words = [title(place.entity)] if place.entity else []
+        words += [world.label] if world else ["Worlds"]
+        about = {"title": " – ".join([*words, "Workbench"]), "query": f"place={place}"}
+        display({"application/vnd.workbench.page+json": about}, raw=True)
 
     async def _page(self, place: Place, world: World | None) -> list[Any]:
         go: Callable[[str], Any] = self._go
@@ -75,7 +106,13 @@ class Dashboard(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no 
             return await worlds_page(self.workspace, go)
         if place.entity is None:
             return await world_page(self.workspace, world, go)
-        return await records_page(self.workspace, world, place.entity, place.record)
+        return await records_page(
+            self.workspace,
+            world,
+            place.entity,
+            place.record,
+            on_write=lambda: self.tasks.start(self._draw_nav(world)),
+        )
 
     async def _draw_nav(self, world: World | None) -> None:
         items = [_item("All worlds", str(Place()), current=world is None)]
@@ -111,6 +148,13 @@ class Dashboard(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no 
         self.state.problem = _UNEXPECTED
 
 
+def _close(widget: Any) -> None:
+    """Close a widget with all that is in it: each holds a channel to the browser."""
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.close()
+
+
 def title(entity: str) -> str:
     """Return what a page calls records of `entity`."""
     return ENTITIES[entity].plural.capitalize()
@@ -124,8 +168,16 @@ def _item(text: str, action: str, *, current: bool, count: int | None = None) ->
     )
 
 
-async def dashboard(workspace: Workspace, place: str = "") -> Dashboard:
-    """Return the dashboard with its first page made; `place` as `Place.parse` reads it."""
+async def dashboard(workspace: Workspace, place: str | None = None) -> Dashboard:
+    """Return the dashboard with its first page made.
+
+    Parameters
+    ----------
+    place
+        As `Place.parse` reads it; without it what the page's address says.
+    """
+    if place is None:
+        place = parse_qs(os.environ.get("QUERY_STRING", "")).get("place", [""])[0]
     made = Dashboard(workspace, Place.parse(place))
     await made.show()
     return made

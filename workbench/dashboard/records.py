@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,24 @@ from workbench.widgets.tasks import TaskSet
 from workbench.workspace import Workspace
 
 
-async def records_page(wb: Workspace, world: World, entity: str, record: UUID | None) -> list[Any]:
-    """Return the widgets of the page; `record` is opened in the form."""
+async def records_page(
+    wb: Workspace,
+    world: World,
+    entity: str,
+    record: UUID | None,
+    on_write: Callable[[], object],
+) -> list[Any]:
+    """Return the widgets of the page.
+
+    Parameters
+    ----------
+    record
+        What the form holds at first.
+    on_write
+        Called after rows came or went.
+    """
     collection = wb.collection(entity)
-    source = RepositorySource(collection, world.id)
+    source = RepositorySource(collection, world.id, on_write=on_write)
     made = editor(source, height="max(320px, calc(100dvh - 240px))")
     made.add_class("wb-records-editor")
     Portrait(wb, made)

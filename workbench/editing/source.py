@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -35,12 +35,19 @@ class RepositorySource:
     through ten million rows costs what scrolling through a thousand does.
     """
 
-    def __init__(self, repository: Repository[Any, Any], world: WorldKey | None = None) -> None:
+    def __init__(
+        self,
+        repository: Repository[Any, Any],
+        world: WorldKey | None = None,
+        *,
+        on_write: Callable[[], object] = lambda: None,
+    ) -> None:
         self.repository = repository
         self.database: Database = repository.database
         self.entity: Entity[Any, Any] = repository.entity
         self.columns: list[Column] = columns_of(self.entity)
         self._world = world
+        self._on_write = on_write
         self._asked: object = None
         self._marks: dict[int, str] = {}
         self._total: int | None = None
@@ -131,7 +138,7 @@ class RepositorySource:
         if world is not None and "worldid" in self.entity.table.c:
             given.setdefault("worldid", world)
         added = await self.repository.add(**given)
-        self._total = None
+        self._wrote()
         return (await self._rows([added.id]))[0]
 
     async def remove(self, ids: Sequence[str]) -> str:
@@ -142,7 +149,7 @@ class RepositorySource:
                 await self.repository.remove(id_)
 
         await self.database.atomically(work, reason=f"removed {len(ids)} {self.entity.plural}")
-        self._total = None
+        self._wrote()
         return json.dumps(list(ids))
 
     async def restore(self, token: str) -> None:
@@ -153,7 +160,12 @@ class RepositorySource:
                 await self.repository.restore(id_)
 
         await self.database.atomically(work, reason=f"restored {self.entity.plural}")
-        self._total = None
+        self._wrote()
+
+    def _wrote(self) -> None:
+        """Forget what rows coming and going made untrue."""
+        self._total, self._marks = None, {}
+        self._on_write()
 
     def _order(self) -> list[str]:
         """Return the order in which people expect the rows: within a parent by position."""
