@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from workbench.errors import BadSettings
 
 _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+_AUTHORITIES = (
+    " Give the file of the authorities you trust as sslrootcert=…: the one of your service, or "
+    "the system's (/etc/ssl/certs/ca-certificates.crt on Debian)."
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,22 @@ class Address:
         port = f":{parts.port}" if parts.port else ""
         user = f"{parts.username}@" if parts.username else ""
         return f"{user}{host}{port}{parts.path}"
+
+    def trouble_with_files(self) -> str | None:
+        """Return what is wrong with the files that TLS needs, in words, or None."""
+        query = {name: given[-1] for name, given in parse_qs(urlsplit(self.url).query).items()}
+        for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl"):
+            if name in query and not os.access(query[name], os.R_OK):
+                return (
+                    f"WORKBENCH_DATABASE_URL has {name}={query[name]}, which is no file that can "
+                    f"be read.{_AUTHORITIES if name == 'sslrootcert' else ''}"
+                )
+        mode = query.get("sslmode", "")
+        known = query.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")
+        own = Path("~/.postgresql/root.crt").expanduser()
+        if mode.startswith("verify") and not known and not own.exists():
+            return f"WORKBENCH_DATABASE_URL has sslmode={mode} without sslrootcert.{_AUTHORITIES}"
+        return None
 
     def __str__(self) -> str:
         return self.shown

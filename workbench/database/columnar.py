@@ -32,6 +32,10 @@ _CONNECT_TIMEOUT_SECONDS = 10
 _BROKEN = frozenset({"57P01", "57P02", "57P03", "25P03"})  # shut down, crashed, starting, idle
 
 
+class _NotOpened(StoreUnavailable):
+    """No connection through libpq; why, only its own text says."""
+
+
 class _Source:
     """Connections of one Database; at most one of them waits for the next call.
 
@@ -90,7 +94,7 @@ class _Source:
             return connect(self._uri, autocommit=True)
         except _errors():
             # libpq's message may quote the address.
-            raise StoreUnavailable(
+            raise _NotOpened(
                 f"{self._shown}: the connection for frames and files did not come about. "
                 "`workbench doctor` looks into it."
             ) from None
@@ -157,6 +161,10 @@ async def _in_thread(database: Database, work: Callable[[Any], T]) -> T:
     busy: list[Any] = []
     try:
         return await asyncio.to_thread(_source(database).run, work, busy)
+    except _NotOpened:
+        # The pool's driver fails for the same reason, as a rule, and knows to tell it.
+        await (await database.connect()).close()
+        raise
     except asyncio.CancelledError:
         for connection in busy:
             with contextlib.suppress(Exception):

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from workbench.database.address import Address
 from workbench.database.translate import translated, unreachable
-from workbench.errors import Conflict, InvalidDraft
+from workbench.errors import BadSettings, Conflict, InvalidDraft
 
 __all__ = ["Database"]
 
@@ -94,7 +94,16 @@ class Database:
                 timeout=self._connect_timeout_seconds,
                 server_settings=self.settings,
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            TimeoutError,
+            UnicodeError,  # a host whose name cannot be one
+        ) as error:
+            trouble = self.address.trouble_with_files()
+            if trouble:
+                raise BadSettings(trouble) from error
             raise unreachable(error, self.address.shown) from error
 
     async def close(self) -> None:

@@ -230,12 +230,18 @@ def unreachable(error: BaseException, address: str) -> StoreUnavailable | BadSet
             f"{address}: the server does not offer TLS, but sslmode asks for it. Turn TLS on "
             "there, or use sslmode=prefer."
         )
+    if isinstance(error, ssl.SSLError):
+        return StoreUnavailable(
+            f"{address}: TLS did not come about ({error.reason or 'no reason told'}). Look at "
+            "sslmode and sslrootcert in WORKBENCH_DATABASE_URL."
+        )
     if isinstance(error, TimeoutError):
         return StoreUnavailable(
             f"{address}: no answer in time. Is the host right and its firewall open?"
         )
     if isinstance(error, asyncpg.ClientConfigurationError):
-        return BadSettings(f"WORKBENCH_DATABASE_URL cannot be used: {error}.")
+        reason = str(error).partition("\n")[0]
+        return BadSettings(f"WORKBENCH_DATABASE_URL cannot be used: {reason}.")
     return StoreUnavailable(
         f"{address}: nothing answers there. Is PostgreSQL running, and are host and port right?"
     )
