@@ -1,0 +1,188 @@
+"""What the benchmarks share: a server of their own, turns, medians, and the table of results.
+
+The server has PostgreSQL's own settings, fsync and all; every measurement starts from a fresh
+copy of a migrated database, after a checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import gc
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+
+from workbench.database.address import Address
+from workbench.database.embedded import EmbeddedServer
+from workbench.database.engine import Database
+from workbench.database.migrate import migrate
+from workbench.database.users import acting_user
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+RESULTS = Path(__file__).with_name("RESULTS.md")
+_TEMPLATE = "template_bench"
+
+Candidate = Callable[[], Awaitable[float]]
+"""Does something once and returns how many seconds of it count."""
+
+
+@dataclass
+class Server:
+    """The embedded server, and fresh databases on it."""
+
+    admin: str
+    owner: str
+    home: Path
+    user: UUID | None = None
+    version: str = ""
+    _made: int = field(default=0)
+
+    def url(self, name: str) -> str:
+        return self.owner.replace("/workbench?", f"/{name}?")
+
+    async def run(self, *statements: str) -> None:
+        connection = await asyncpg.connect(self.admin)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def copy_of(self, template: str = _TEMPLATE) -> str:
+        """Return the name of a new database like `template`."""
+        self._made += 1
+        name = f"bench_{self._made}"
+        await self.run(
+            f"CREATE DATABASE {name} OWNER workbench TEMPLATE {template} STRATEGY file_copy",
+            "CHECKPOINT",
+        )
+        return name
+
+    async def drop(self, name: str) -> None:
+        await self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    @asynccontextmanager
+    async def database(self, name: str | None = None) -> AsyncIterator[Database]:
+        """Give a database as a workspace has it; a fresh one, dropped after, without a name."""
+        made = name or await self.copy_of()
+        database = Database(Address.parse(self.url(made)), userid=self.user, source="benchmark")
+        try:
+            yield database
+        finally:
+            await database.close()
+            if name is None:
+                await self.drop(made)
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[Server]:
+    """Give a server in a temporary home, with a migrated template."""
+    with temporary_folder() as home, EmbeddedServer(home) as embedded:
+        made = Server(embedded.admin_url, embedded.url, home)
+        await made.run(f"CREATE DATABASE {_TEMPLATE} OWNER workbench")
+        first = Database(Address.parse(made.url(_TEMPLATE)))
+        await migrate(first)
+        made.user = await acting_user(first, "bench@localhost")
+        await first.close()
+        connection = await asyncpg.connect(made.admin)
+        made.version = await connection.fetchval("SHOW server_version")
+        await connection.close()
+        yield made
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that the server's own user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="workbench-bench-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def scaled_world(scenes: int, folder: Path) -> Path:
+    """Write a made-up world of so many scenes as CSV files; return where they are."""
+    made = folder / f"world_{scenes}"
+    command = [sys.executable, str(SHARED / "tools" / "scale.py"), "--scenes", str(scenes)]
+    command += ["--out", str(made), "--format", "csv"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (made / "manifest.json").unlink(missing_ok=True)
+    return made
+
+
+class Stopwatch:
+    seconds = 0.0
+
+
+@contextmanager
+def stopwatch() -> Iterator[Stopwatch]:
+    """Time a block; what others left for the garbage collector is not its own."""
+    gc.collect()
+    watch = Stopwatch()
+    start = time.perf_counter()
+    try:
+        yield watch
+    finally:
+        watch.seconds = time.perf_counter() - start
+
+
+async def in_turns(candidates: Mapping[str, Candidate], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each candidate; they take turns: A B C A B C …"""
+    took: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(rounds):
+        for name, candidate in candidates.items():
+            took[name].append(await candidate())
+            print(f"  round {number + 1}: {name} {took[name][-1]:.4g} s", file=sys.stderr)
+    return {name: statistics.median(seconds) for name, seconds in took.items()}
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a table in Markdown; numbers stand to the right."""
+    lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def write_section(title: str, *paragraphs: str, packages: Sequence[str] = ()) -> None:
+    """Print a section and put it into RESULTS.md in place of the one of the same title."""
+    versions = [f"Python {platform.python_version()}"]
+    versions += [f"{name} {version(name)}" for name in packages]
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    cores = len(os.sched_getaffinity(0))
+    about = f"{when}; {cores} shared cores, load at the end {load}; {', '.join(versions)}."
+    body = "\n\n".join([f"## {title}", about, *paragraphs]) + "\n"
+    print(body)
+    old = RESULTS.read_text() if RESULTS.exists() else "# Results of the benchmarks\n"
+    parts = re.split(r"(?m)^(?=## )", old)
+    kept = [part for part in parts[1:] if not part.startswith(f"## {title}\n")]
+    sections = sorted([*(part.rstrip() + "\n" for part in kept), body])
+    RESULTS.write_text("\n".join([parts[0].rstrip() + "\n", *sections]))
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    """Run a benchmark."""
+    if not SHARED.is_dir():
+        sys.exit("The benchmarks need ../shared with its data and tools.")
+
+    async def whole() -> None:
+        await main()
+
+    asyncio.run(whole())
