@@ -31,7 +31,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def migrate_configured() -> None:
-    from workbench.connect import open_database
+    from workbench.wiring import open_database
 
     async with open_database() as database, database.engine.connect() as connection:
         await connection.run_sync(migrate)

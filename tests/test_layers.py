@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "demo": "",
         "progress": "",
     }.items()
-} | dict.fromkeys(("__init__", "__main__", "connect", "cli", "serving"), EVERYTHING)
+} | dict.fromkeys(("__init__", "__main__", "wiring", "cli", "serving"), EVERYTHING)
 
 ONLY_IN: dict[str, frozenset[str]] = {
     library: frozenset(layers.split())
@@ -171,7 +171,7 @@ def test_importing_workbench_loads_nothing_heavy():
 
 
 def test_connecting_loads_neither_frames_nor_widgets_nor_servers():
-    loaded = in_fresh_interpreter("import sys, workbench.connect; print(*sys.modules, sep='\\n')")
+    loaded = in_fresh_interpreter("import sys, workbench.wiring; print(*sys.modules, sep='\\n')")
     heavy = {"pandas", "pyarrow", "numpy", "ipywidgets", "anywidget", "voila", "tornado", "alembic"}
     assert heavy & {name.split(".")[0] for name in loaded} == set()
 

@@ -66,3 +66,11 @@ def test_the_tree_is_drawn_as_it_is():
         if len(words) > 1 and words[0] in marks
     }
     assert drawn == {e.__name__: e.__mro__.index(errors.WorkbenchError) for e in trees()}
+
+
+def test_no_module_hides_a_public_name():
+    """Importing `workbench.x` would bind the module over a function `workbench.x`."""
+    modules = {name.split(".")[1] for name in MODULES}
+    assert modules & set(workbench.__all__) == set()
+    for _ in range(2):
+        assert callable(workbench.connect)

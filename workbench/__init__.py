@@ -13,14 +13,14 @@ __all__ = ["Workspace", "__version__", "connect"]
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from workbench.connect import connect
+    from workbench.wiring import connect
     from workbench.workspace import Workspace
 
 
 def __getattr__(name: str) -> Any:
     # SQLAlchemy and pydantic take most of a second; `import workbench` does not.
     if name == "connect":
-        from workbench.connect import connect
+        from workbench.wiring import connect
 
         return connect
     if name == "Workspace":

@@ -79,7 +79,7 @@ def lab(
 @app.command()
 def migrate() -> None:
     """Bring the schema of the database to this version."""
-    from workbench.connect import open_database
+    from workbench.wiring import open_database
     from workbench.database.migrate import migrate as bring
 
     async def work() -> tuple[str | None, str]:
@@ -97,7 +97,7 @@ def migrate() -> None:
 @app.command()
 def demo() -> None:
     """Load the demo world, or bring it back to how it was."""
-    from workbench.connect import connect
+    from workbench.wiring import connect
     from workbench.demo import demo_folder
 
     async def work() -> Any:
@@ -117,7 +117,7 @@ def import_(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Import files, all or nothing; tables are told by the files' names."""
-    from workbench.connect import connect
+    from workbench.wiring import connect
     from workbench.progress import shown_progress
 
     async def work() -> Any:
@@ -145,7 +145,7 @@ def export(
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export there.")] = False,
 ) -> None:
     """Write a world as files that import again to the same world."""
-    from workbench.connect import connect
+    from workbench.wiring import connect
 
     async def work() -> Any:
         async with await connect(source="workbench export") as wb:
@@ -158,7 +158,7 @@ def export(
 def doctor() -> None:
     """Say in plain words what is reachable, what is wrong, and what to do."""
     from workbench.config import read_settings
-    from workbench.connect import open_database
+    from workbench.wiring import open_database
     from workbench.database.health import Finding, examine
 
     def tell(finding: Finding) -> bool:

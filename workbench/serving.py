@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.config import Settings, read_settings
-from workbench.connect import open_database, open_workspace
+from workbench.wiring import open_database, open_workspace
 from workbench.database.migrate import current
 from workbench.demo import demo_folder
 from workbench.errors import InvalidRows

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench.connect import connect
+from workbench.wiring import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(

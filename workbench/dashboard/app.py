@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _UNEXPECTED = "Something went wrong in workbench itself. The log has the details."
 
 
-class Dashboard(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no type information
+class Dashboard(ipywidgets.GridBox):
     """Everything editors see: worlds, one world, and a grid with a form for each entity.
 
     Callbacks only change `state`; the page that it names is then made and shown.

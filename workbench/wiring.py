@@ -1,4 +1,7 @@
-"""The only wiring: settings → server → database → workspace."""
+"""The only wiring: settings → server → database → workspace.
+
+Not called connect.py: importing a module of that name would hide the function `workbench.connect`.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,125 @@
+"""The public object: frames in and out, worlds by whatever tells them, one server for many."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+import workbench
+from workbench.errors import Ambiguous, InvalidRows, NotFound
+from workbench.workspace import Workspace
+
+
+@pytest.fixture
+async def denmark(wb: Workspace):
+    return await wb.worlds.add(name="Denmark")
+
+
+async def test_add_many_takes_a_frame_with_names_or_ids(wb, denmark):
+    by_name = pd.DataFrame({"name": ["HAMLET", "HORATIO"], "world": "Denmark", "sex": "m"})
+    assert await wb.personas.add_many(by_name) == 2
+    by_id = pd.DataFrame({"name": ["OPHELIA"], "worldid": [str(denmark.id)], "tags": [["court"]]})
+    assert await wb.personas.add_many(by_id) == 1
+    ophelia = await wb.personas.get(name="OPHELIA")
+    assert (ophelia.worldid, ophelia.tags) == (denmark.id, ["court"])
+    assert (await wb.personas.get(name="HAMLET")).attributes == {"sex": "m"}
+
+
+async def test_add_many_of_a_link_takes_a_frame(wb, denmark):
+    story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
+    act = await wb.acts.add(name="Act I", storyid=story.id)
+    await wb.scenes.add(name="Scene I", actid=act.id)
+    await wb.personas.add(name="HAMLET", worldid=denmark.id)
+    cast = pd.DataFrame(
+        {
+            "world": ["Denmark"],
+            "story": ["Hamlet"],
+            "act": ["Act I"],
+            "scene": ["Scene I"],
+            "persona": ["HAMLET"],
+            "words": [7],
+        }
+    )
+    assert await wb.scene_personas.add_many(cast) == 1
+    assert (await wb.scene_personas.find())[0].words == 7
+
+
+async def test_bad_rows_of_a_frame_are_all_told_by_their_labels_and_none_is_written(wb, denmark):
+    await wb.personas.add(name="HAMLET", worldid=denmark.id)
+    frame = pd.DataFrame(
+        {"name": ["HAMLET", " ", "OPHELIA"], "world": ["Denmark", "Denmark", "Norway"]},
+        index=["a", "b", "c"],
+    )
+    with pytest.raises(InvalidRows) as caught:
+        await wb.personas.add_many(frame)
+    assert sorted((str(p.row), p.column) for p in caught.value.problems) == [
+        ("a", "name"),
+        ("b", "name"),
+        ("c", "world"),
+    ]
+    assert await wb.personas.count() == 1
+
+
+async def test_a_frame_loads_again_as_it_is(wb, denmark):
+    await wb.personas.add_many(
+        [{"name": n, "worldid": denmark.id, "attributes": {"age": 14}} for n in ("A", "B")]
+    )
+    frame = await wb.personas.frame(world="Denmark", names=True)
+    report = await wb.load({"personas": frame})
+    assert (report.tables["personas"].unchanged, report.problems) == (2, [])
+    frame.loc[frame["name"] == "A", "kind"] = "prince"
+    report = await wb.load({"personas": frame})
+    assert (report.tables["personas"].updated, report.tables["personas"].unchanged) == (1, 1)
+    assert (await wb.personas.get(name="A")).kind == "prince"
+
+
+async def test_a_world_is_told_by_record_id_name_or_owner_and_name(wb, denmark):
+    await wb.personas.add(name="HAMLET", worldid=denmark.id)
+    for told in (denmark, denmark.id, "Denmark", "tester@localhost/Denmark"):
+        assert len(await wb.personas.frame(world=told)) == 1
+    with pytest.raises(NotFound, match="Did you mean 'Denmark'"):
+        await wb.personas.frame(world="Denmarc")
+
+
+async def test_a_world_of_two_owners_is_ambiguous(wb, denmark):
+    other = await wb.users.add(email="other@localhost")
+    await wb.worlds.add(name="Denmark", ownerid=other.id)
+    with pytest.raises(Ambiguous, match="Write its owner"):
+        await wb.outline("Denmark")
+    assert (await wb.outline("other@localhost/Denmark")).roots == []
+
+
+async def test_frames_inside_a_transaction_see_what_it_wrote(wb, denmark):
+    async with wb.transaction():
+        await wb.personas.add(name="HAMLET", worldid=denmark.id)
+        assert len(await wb.personas.frame(world=denmark)) == 1
+
+
+async def test_loading_inside_a_transaction_is_undone_with_it(wb, denmark):
+    async def work():
+        async with wb.transaction():
+            await wb.load({"personas": pd.DataFrame({"name": ["A"], "world": ["Denmark"]})})
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await work()
+    assert await wb.personas.count() == 0
+
+
+async def test_connect_starts_migrates_and_knows_its_user(home):
+    async with await workbench.connect(home=home / "own", user="ann@example.org") as wb:
+        world = await wb.worlds.add(name="Mine")
+        owner = await wb.users.get(world.ownerid)
+        assert owner.email == "ann@example.org"
+        async with await workbench.connect(home=home / "own", user="ANN@example.org") as again:
+            assert again.database.userid == wb.database.userid
+            assert await again.worlds.count() == 1
+
+
+def test_connect_stays_a_function_whatever_is_imported():
+    code = "import workbench.cli, workbench.serving, workbench.wiring as w, workbench as b;"
+    code += "assert b.connect is w.connect and b.connect is w.connect; assert callable(b.Workspace)"
+    subprocess.run([sys.executable, "-c", code], check=True)
