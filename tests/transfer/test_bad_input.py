@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from workbench.database.engine import Database
+from workbench.errors import StoreUnavailable
 from workbench.transfer.load import load
 from workbench.transfer.report import LoadReport
 
@@ -340,6 +341,27 @@ async def test_pictures_must_be_pictures_in_the_folder(
     assert messages[6] == "This picture is damaged: it cannot be decoded to its end."
 
 
+WAITING = (
+    "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'scene'::regclass "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+async def test_a_server_that_goes_away_is_said(
+    database: Database, sql: asyncpg.Connection, shared: Path
+) -> None:
+    async with sql.transaction(), asyncio.timeout(60):
+        await sql.execute("LOCK TABLE scene IN SHARE MODE")
+        work = asyncio.create_task(load(database, shared / "shakespeare"))
+        while (pid := await sql.fetchval(WAITING)) is None:
+            assert not work.done()
+            await asyncio.sleep(0.02)
+        await sql.execute("SELECT pg_terminate_backend($1)", pid)
+        with pytest.raises(StoreUnavailable):
+            await work
+    assert await sql.fetchval("SELECT count(*) FROM world") == 0
+
+
 async def test_a_killed_import_leaves_nothing(
     database: Database, database_url: str, sql: asyncpg.Connection, shared: Path
 ) -> None:
@@ -359,12 +381,8 @@ async def test_a_killed_import_leaves_nothing(
             sys.executable, "-c", program, database_url, str(database.userid),
             str(shared / "shakespeare"), env={**os.environ},
         )  # fmt: skip
-        waiting = (
-            "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'scene'::regclass "
-            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
         async with asyncio.timeout(60):
-            while (pid := await sql.fetchval(waiting)) is None:
+            while (pid := await sql.fetchval(WAITING)) is None:
                 assert process.returncode is None, "the import ended before it could be killed"
                 await asyncio.sleep(0.02)
         process.send_signal(signal.SIGKILL)

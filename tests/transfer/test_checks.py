@@ -166,8 +166,10 @@ def test_the_row_verdict_is_that_of_a_draft() -> None:
     for kind in KINDS:
         adapter = TypeAdapter(Annotated[Any, kind])
         for cell in NASTY:
+            if cell is None:
+                continue  # `| None` in a draft decides
             try:
-                read = kind.read(cell) if cell is not None else None
+                read = kind.read(cell)
             except ValueError:
                 continue
             value, message = verdict(kind, cell)

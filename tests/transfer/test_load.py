@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 
 from workbench.database.engine import Database
 from workbench.errors import InvalidRows, UnreadableFile
+from workbench.transfer import apply
 from workbench.transfer.load import load
 from workbench.transfer.report import LoadReport, Progress
 
@@ -438,6 +440,32 @@ async def test_two_imports_at_once_both_end_well(
     assert [report.problems for report in reports] == [[], [], []]
     assert sum(report.tables["personas"].inserted for report in reports) == 300
     assert await sql.fetchval("SELECT count(*) FROM persona") == 300
+
+
+async def test_an_import_that_a_change_overtakes_is_planned_anew(
+    database: Database,
+    sql: asyncpg.Connection,
+    play: Path,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = apply.count
+    attempts = 0
+
+    async def counted(*arguments: Any) -> None:
+        nonlocal attempts
+        await count(*arguments)
+        attempts += 1
+        if attempts == 1:  # planned, not yet applied
+            await sql.execute("UPDATE scene SET display_name = 'A hall', description = 'Theirs'")
+
+    monkeypatch.setattr(apply, "count", counted)
+    folder = write(scenes=SCENES.replace("A platform", "The platform"))
+    report = await load(database, folder / "scenes.csv")
+    assert attempts == 2
+    assert counts(report, "scenes") == (2, 0, 2, 0, 0)
+    rows = await sql.fetch("SELECT display_name, description FROM scene ORDER BY id")
+    assert [tuple(row) for row in rows] == [("The platform", "Theirs"), ("A room", "Theirs")]
 
 
 async def test_progress_ends_at_its_total(database: Database, write: Write) -> None:

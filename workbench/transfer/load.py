@@ -69,7 +69,7 @@ async def load(
     reason
         Kept with the changeset in the history.
     progress
-        Called now and then with how far the import is.
+        Called now and then with how far the import is, in the caller's thread.
     add_only
         Whether a row that is there already is a problem, instead of being changed.
 
@@ -81,7 +81,12 @@ async def load(
     watch = progress or (lambda _: None)
     findings = Findings()
     counts: dict[str, TableCounts] = {}
-    ready = await asyncio.to_thread(_prepare, sources, world, findings, counts, watch)
+    loop = asyncio.get_running_loop()
+
+    def tell(step: Progress) -> None:
+        loop.call_soon_threadsafe(watch, step)
+
+    ready = await asyncio.to_thread(_prepare, sources, world, findings, counts, tell)
     counts = {s.plural: counts[s.plural] for s in STORED.values() if s.plural in counts}
     if reason is None:
         reason = _reason(ready)

@@ -117,7 +117,8 @@ class Outside:
         near = [w.name for w in self.made] + [
             row["name"] for row in await self.connection.fetch(_NEAR_WORLDS, name)
         ]
-        return f"There is no world {name!r}.{suggestion(name, near)}"
+        hint = suggestion(name, near) or " A row in worlds.csv would make it."
+        return f"There is no world {name!r}.{hint}"
 
     async def _known(self, source: Prepared, found: dict[str, pa.Array]) -> None:
         """Look at ids that were given as such, and are not among those found by name."""
