@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from workbench.database.engine import Database
+from workbench.errors import InTheTrash, shown
 
 _FIND = text('SELECT id FROM "user" WHERE lower(email) = lower(:email) AND deleted_at IS NULL')
 _ADD = text(
@@ -19,6 +20,11 @@ async def acting_user(database: Database, email: str, *, role: str = "admin") ->
     """Return the id of the user with `email`, who is added when new.
 
     Until somebody signs in, whoever holds the database's own login is its administrator.
+
+    Raises
+    ------
+    InTheTrash
+        There was such a user, who has been removed.
     """
     async with database.writing() as connection:
         found = await connection.scalar(_FIND, {"email": email})
@@ -26,4 +32,11 @@ async def acting_user(database: Database, email: str, *, role: str = "admin") ->
             found = await connection.scalar(_ADD, {"email": email, "role": role})
         if found is None:  # somebody else added it at the same moment
             found = await connection.scalar(_FIND, {"email": email})
+    if found is None:
+        raise InTheTrash(
+            f"The user {shown(email)} (WORKBENCH_USER) is in the trash. Act as another user and "
+            "restore this one.",
+            entity="user",
+            field="email",
+        )
     return UUID(str(found))
