@@ -6,14 +6,17 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import pyarrow as pa
 import pytest
 
 from workbench.database.engine import Database
 from workbench.errors import StoreUnavailable
+from workbench.transfer import stage
 from workbench.transfer.load import load
 from workbench.transfer.report import LoadReport
 
@@ -359,6 +362,33 @@ async def test_a_server_that_goes_away_is_said(
         await sql.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(StoreUnavailable):
             await work
+    assert await sql.fetchval("SELECT count(*) FROM world") == 0
+
+
+async def test_a_server_that_goes_away_during_a_copy_is_said(
+    database: Database,
+    sql: asyncpg.Connection,
+    shared: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chunks = stage.chunks
+    ended = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND query LIKE 'COPY%load_persona%'"
+    )
+
+    async def interrupted(arrow: pa.Table, table: Any, *rest: Any) -> AsyncIterator[bytes]:
+        async for chunk in chunks(arrow, table, *rest):
+            yield chunk
+            if table.stored.name == "persona":
+                assert await sql.fetchval(ended)
+                for _ in range(100):
+                    yield chunk
+
+    monkeypatch.setattr(stage, "chunks", interrupted)
+    async with asyncio.timeout(60):
+        with pytest.raises(StoreUnavailable):
+            await load(database, shared / "shakespeare")
     assert await sql.fetchval("SELECT count(*) FROM world") == 0
 
 

@@ -154,26 +154,55 @@ async def _copy(
     limit_seconds: float,
     watch: Watcher,
 ) -> None:
-    async def chunks() -> AsyncIterator[bytes]:
-        options = arrow_csv.WriteOptions(include_header=False)
-        for at in range(0, arrow.num_rows, _CHUNK_ROWS):
-            out = io.BytesIO()
-            arrow_csv.write_csv(arrow.slice(at, _CHUNK_ROWS), out, options)
-            yield out.getvalue()
-            done = start + min(at + _CHUNK_ROWS, arrow.num_rows)
-            watch(Progress("send", table.stored.plural, done, table.rows))
+    if not arrow.num_rows:
+        return
+    work = connection.copy_to_table(
+        name,
+        source=chunks(arrow, table, start, watch),
+        columns=arrow.column_names,
+        schema_name="pg_temp",
+        format="csv",
+    )
+    await _ended(connection, asyncio.ensure_future(work), limit_seconds)
 
-    if arrow.num_rows:
-        # asyncpg sees no end when the server dies during a COPY, so the wait has one.
-        try:
-            async with asyncio.timeout(limit_seconds):
-                await connection.copy_to_table(
-                    name,
-                    source=chunks(),
-                    columns=arrow.column_names,
-                    schema_name="pg_temp",
-                    format="csv",
-                )
-        except TimeoutError:
+
+async def chunks(
+    arrow: pa.Table, table: Staged, start: int, watch: Watcher
+) -> AsyncIterator[bytes]:
+    """Yield the rows as COPY reads them: texts in quotes, nothing for NULL."""
+    options = arrow_csv.WriteOptions(include_header=False)
+    for at in range(0, arrow.num_rows, _CHUNK_ROWS):
+        out = io.BytesIO()
+        arrow_csv.write_csv(arrow.slice(at, _CHUNK_ROWS), out, options)
+        yield out.getvalue()
+        done = start + min(at + _CHUNK_ROWS, arrow.num_rows)
+        watch(Progress("send", table.stored.plural, done, table.rows))
+
+
+async def _ended(
+    connection: asyncpg.Connection, copying: asyncio.Future[str], limit_seconds: float
+) -> None:
+    """Wait for the end of a COPY, or of its connection.
+
+    asyncpg 0.32 itself waits for ever when the server goes away during a COPY.
+    """
+    lost = asyncio.get_running_loop().create_future()
+
+    def lose(_: object) -> None:
+        if not lost.done():
+            lost.set_result(None)
+
+    connection.add_termination_listener(lose)
+    try:
+        await asyncio.wait(
+            {copying, lost}, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not copying.done():
             connection.terminate()
-            raise
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost during a COPY")
+        copying.result()
+    finally:
+        connection.remove_termination_listener(lose)
+        lost.cancel()
+        copying.cancel()
+        await asyncio.wait({copying})
