@@ -8,7 +8,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from workbench.entities import STORED
-from workbench.entities.base import Row
+from workbench.entities.rows import Row
 from workbench.history.tables import CHANGE
 
 TABLES = (STORED, CHANGE)  # their import fills the metadata

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import dialect
 
 from workbench.editing.columns import columns_of
 from workbench.entities import ENTITIES, LINKS, STORED, Entity, Stored
-from workbench.entities.base import STAMPS, Row
+from workbench.entities.base import STAMPS
 from workbench.entities.fields import (
     Attributes,
     Bytes,
@@ -24,6 +24,7 @@ from workbench.entities.fields import (
     Text,
     Whole,
 )
+from workbench.entities.rows import Row
 from workbench.workspace import Collection, LinkCollection, Workspace
 
 BY_SERVER = {"id", "deleted_at", *STAMPS}

@@ -11,7 +11,7 @@ from workbench.database import migrate as migration
 from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.migrate import current, head, migrate, require_current, scripts
-from workbench.entities.base import Row
+from workbench.entities.rows import Row
 from workbench.errors import StoreUnavailable, WrongDatabase
 from workbench.history.tables import CHANGE
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Mapped
 
-from workbench.entities.base import Entity, InnerDraft, WorldRecord, WorldRow, parent, position
+from workbench.entities.base import Entity, InnerDraft, WorldRecord
 from workbench.entities.fields import Position, Reference
+from workbench.entities.rows import WorldRow, parent, position
 
 
 class ActRow(WorldRow):

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import Enum, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from workbench.entities.base import Draft, Link, LinkRow, Record, checked, end
+from workbench.entities.base import Draft, Link, Record
 from workbench.entities.fields import (
     Boolean,
     Count,
@@ -21,6 +21,7 @@ from workbench.entities.fields import (
     Reference,
     ShortText,
 )
+from workbench.entities.rows import LinkRow, checked, end
 
 MEMBER_ROLE = Enum(
     MemberRole, name="member_role", values_callable=lambda roles: [r.value for r in roles]

@@ -8,17 +8,9 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy.orm import Mapped
 
-from workbench.entities.base import (
-    Entity,
-    WorldDraft,
-    WorldRecord,
-    WorldRow,
-    checked,
-    kind,
-    reference,
-    searched,
-)
+from workbench.entities.base import Entity, WorldDraft, WorldRecord
 from workbench.entities.fields import Fraction, Reference, ShortText
+from workbench.entities.rows import WorldRow, checked, kind, reference, searched
 
 
 class LocationRow(WorldRow):

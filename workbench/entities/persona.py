@@ -9,16 +9,9 @@ from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from workbench.entities.base import (
-    Entity,
-    WorldDraft,
-    WorldRecord,
-    WorldRow,
-    kind,
-    reference,
-    searched,
-)
+from workbench.entities.base import Entity, WorldDraft, WorldRecord
 from workbench.entities.fields import Reference, ShortText, Tags
+from workbench.entities.rows import WorldRow, kind, reference, searched
 
 
 class PersonaRow(WorldRow):

@@ -9,17 +9,9 @@ from pydantic import Field
 from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from workbench.entities.base import (
-    Entity,
-    InnerDraft,
-    WorldRecord,
-    WorldRow,
-    checked,
-    parent,
-    position,
-    reference,
-)
+from workbench.entities.base import Entity, InnerDraft, WorldRecord
 from workbench.entities.fields import Days, LongText, Position, Reference
+from workbench.entities.rows import WorldRow, checked, parent, position, reference
 
 
 class SceneRow(WorldRow):

@@ -7,16 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Mapped
 
-from workbench.entities.base import (
-    Entity,
-    WorldDraft,
-    WorldRecord,
-    WorldRow,
-    position,
-    reference,
-    searched,
-)
+from workbench.entities.base import Entity, WorldDraft, WorldRecord
 from workbench.entities.fields import Position, Reference
+from workbench.entities.rows import WorldRow, position, reference, searched
 
 
 class StoryRow(WorldRow):

@@ -8,16 +8,9 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy.orm import Mapped
 
-from workbench.entities.base import (
-    Entity,
-    WorldDraft,
-    WorldRecord,
-    WorldRow,
-    kind,
-    reference,
-    searched,
-)
+from workbench.entities.base import Entity, WorldDraft, WorldRecord
 from workbench.entities.fields import Reference, ShortText
+from workbench.entities.rows import WorldRow, kind, reference, searched
 
 
 class ThingRow(WorldRow):

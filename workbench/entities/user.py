@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import Enum, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from workbench.entities.base import Draft, Entity, EntityRecord, EntityRow
+from workbench.entities.base import Draft, Entity, EntityRecord
 from workbench.entities.fields import Boolean, Email, Role, RoleWord, ShortText
+from workbench.entities.rows import EntityRow
 
 ROLE = Enum(Role, name="user_role", values_callable=lambda roles: [r.value for r in roles])
 

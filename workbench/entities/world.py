@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from workbench.entities.base import Entity, NamedDraft, NamedRecord, NamedRow, reference
+from workbench.entities.base import Entity, NamedDraft, NamedRecord
 from workbench.entities.fields import Boolean, Reference
+from workbench.entities.rows import NamedRow, reference
 
 
 class WorldRow(NamedRow):

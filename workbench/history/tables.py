@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 
-from workbench.entities.base import Row
+from workbench.entities.rows import Row
 
 __all__ = ["CHANGE", "CHANGESET"]
 
