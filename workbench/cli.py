@@ -79,8 +79,8 @@ def lab(
 @app.command()
 def migrate() -> None:
     """Bring the schema of the database to this version."""
-    from workbench.wiring import open_database
     from workbench.database.migrate import migrate as bring
+    from workbench.wiring import open_database
 
     async def work() -> tuple[str | None, str]:
         async with open_database() as database:
@@ -97,8 +97,8 @@ def migrate() -> None:
 @app.command()
 def demo() -> None:
     """Load the demo world, or bring it back to how it was."""
-    from workbench.wiring import connect
     from workbench.demo import demo_folder
+    from workbench.wiring import connect
 
     async def work() -> Any:
         async with await connect(source="workbench demo") as wb:
@@ -117,8 +117,8 @@ def import_(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Import files, all or nothing; tables are told by the files' names."""
-    from workbench.wiring import connect
     from workbench.progress import shown_progress
+    from workbench.wiring import connect
 
     async def work() -> Any:
         async with await connect(source="workbench import") as wb:
@@ -158,8 +158,8 @@ def export(
 def doctor() -> None:
     """Say in plain words what is reachable, what is wrong, and what to do."""
     from workbench.config import read_settings
-    from workbench.wiring import open_database
     from workbench.database.health import Finding, examine
+    from workbench.wiring import open_database
 
     def tell(finding: Finding) -> bool:
         typer.echo(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.config import Settings, read_settings
-from workbench.wiring import open_database, open_workspace
 from workbench.database.migrate import current
 from workbench.demo import demo_folder
 from workbench.errors import InvalidRows
+from workbench.wiring import open_database, open_workspace
 from workbench.workspace import Workspace
 
 Say = Callable[[str], None]
