@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -165,16 +166,14 @@ async def test_a_server_that_is_not_there_is_told_without_the_password(where: st
 
 async def test_a_server_that_never_answers_is_given_up():
     """Something listens and says nothing, as behind some firewalls."""
-    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    database = Database(
-        Address.parse(f"postgresql://ada:{SECRET}@127.0.0.1:{port}/worlds"),
-        connect_timeout_seconds=0.2,
-    )
-    with pytest.raises(StoreUnavailable, match="no answer in time"):
-        await require_server(database)
-    await database.close()
-    silent.close()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database(
+            Address.parse(f"postgresql://ada:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/worlds"),
+            connect_timeout_seconds=0.2,
+        )
+        with pytest.raises(StoreUnavailable, match="no answer in time"):
+            await require_server(database)
+        await database.close()
 
 
 async def test_something_else_that_answers_is_told():
@@ -184,6 +183,7 @@ async def test_something_else_that_answers_is_told():
         await reader.read(8)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
+        await writer.wait_closed()
 
     web = await asyncio.start_server(chatter, "127.0.0.1", 0)
     port = web.sockets[0].getsockname()[1]
