@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -187,7 +187,7 @@ async def test_something_else_that_answers_is_told():
 
     web = await asyncio.start_server(chatter, "127.0.0.1", 0)
     port = web.sockets[0].getsockname()[1]
-    with pytest.raises(StoreUnavailable, match="nothing answers there|TLS"):
+    with pytest.raises(StoreUnavailable, match=r"nothing answers there|TLS"):
         await opened(f"postgresql://ada:{SECRET}@127.0.0.1:{port}/worlds")
     web.close()
 
@@ -238,11 +238,14 @@ async def test_calls_go_on_after_the_server_was_restarted(server, database_url, 
 async def test_a_connection_lost_inside_a_transaction_writes_nothing(
     server, database_url, wb: Workspace
 ):
-    with pytest.raises((StoreUnavailable, Conflict)) as lost:
+    async def work() -> None:
         async with wb.transaction():
             await wb.worlds.add(name="Denmark")
             await end_sessions(server, database_url)
             await wb.worlds.add(name="Norway")
+
+    with pytest.raises((StoreUnavailable, Conflict)) as lost:
+        await work()
     assert type(lost.value) in (StoreUnavailable, Conflict)
     assert await wb.worlds.count() == 0
     await wb.worlds.add(name="Denmark")
@@ -251,10 +254,13 @@ async def test_a_connection_lost_inside_a_transaction_writes_nothing(
 async def test_a_connection_lost_before_the_end_of_a_transaction_is_told(
     server, database_url, wb: Workspace
 ):
-    with pytest.raises(StoreUnavailable):
+    async def work() -> None:
         async with wb.transaction():
             await wb.worlds.add(name="Denmark")
             await end_sessions(server, database_url)
+
+    with pytest.raises(StoreUnavailable):
+        await work()
     assert await wb.worlds.count() == 0
 
 
@@ -300,10 +306,20 @@ async def sessions(url: str) -> int:
         await connection.close()
 
 
-async def no_sessions(url: str) -> None:
-    async with asyncio.timeout(5):
-        while await sessions(url):
-            await asyncio.sleep(0.01)
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Ask the database again and again until it is so; 5 seconds at most."""
+    for _ in range(500):
+        if await holds():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+async def no_sessions(url: str, but: int = 0) -> None:
+    async def gone() -> bool:
+        return await sessions(url) <= but
+
+    await until(gone)
 
 
 async def test_a_closed_workspace_leaves_no_connection(database_url: str, tmp_path: Path):
@@ -331,9 +347,7 @@ async def test_a_cancelled_call_leaves_the_pool_whole(database_url: str):
 
     for _ in range(5):
         task = asyncio.create_task(long())
-        async with asyncio.timeout(5):
-            while not await busy(database_url):
-                await asyncio.sleep(0.01)
+        await until(lambda: busy(database_url))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -343,10 +357,10 @@ async def test_a_cancelled_call_leaves_the_pool_whole(database_url: str):
     await no_sessions(database_url)
 
 
-async def busy(url: str) -> int:
+async def busy(url: str) -> bool:
     connection = await asyncpg.connect(url)
     try:
-        return int(
+        return bool(
             await connection.fetchval(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                 " AND state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
@@ -380,13 +394,7 @@ async def test_an_acting_user_in_the_trash_is_told(database_url: str, sql: async
     )
     with pytest.raises(WorkbenchError, match=r"gone@example\.org.*trash"):
         await workbench.connect(database_url, user="gone@example.org")
-    await no_sessions_but_ours(database_url)
-
-
-async def no_sessions_but_ours(url: str) -> None:
-    async with asyncio.timeout(5):
-        while await sessions(url) > 1:  # the fixture's plain connection
-            await asyncio.sleep(0.01)
+    await no_sessions(database_url, but=1)  # the plain connection of `sql`
 
 
 # Any PostgreSQL from 15 on

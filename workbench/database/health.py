@@ -11,17 +11,29 @@ from workbench.database.engine import Database
 from workbench.database.migrate import OLDEST_SERVER, current, head, require_server
 from workbench.errors import WorkbenchError, WrongDatabase
 
+NEEDED_EXTENSIONS = ("pg_trgm", "btree_gin")
+IDLE_TRANSACTION_MINUTES = 10
+
 _INVALID_INDEXES = text(
     "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1"
 )
 _EXTENSIONS = text(
-    "SELECT string_agg(w.name, ', ') FROM (VALUES ('pg_trgm'), ('btree_gin')) AS w(name)"
+    "SELECT string_agg(w.name, ', ') FROM unnest(cast(:names AS text[])) AS w(name)"
     " WHERE NOT EXISTS (SELECT FROM pg_available_extensions a WHERE a.name = w.name)"
 )
 _TLS = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-_LONG = text(
-    "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
-    " AND state_change < now() - interval '10 minutes'"
+_MAY_MAKE = text(
+    "SELECT has_database_privilege(current_database(), 'CREATE')"
+    " AND has_schema_privilege('public', 'CREATE')"
+)
+_IDLE = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND state LIKE 'idle in transaction%'"
+    " AND state_change <= clock_timestamp() - make_interval(mins => :minutes)"
+)
+_HELD = text(
+    "SELECT (SELECT count(*) FROM world WHERE deleted_at IS NULL) AS worlds,"
+    ' (SELECT count(*) FROM "user" WHERE deleted_at IS NULL) AS users'
 )
 
 
@@ -47,7 +59,8 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
     yield Finding(True, f"{database.address} answers; it is PostgreSQL {version}.")
     async with database.reading() as connection:
         tls = await connection.scalar(_TLS)
-        missing = await connection.scalar(_EXTENSIONS)
+        missing = await connection.scalar(_EXTENSIONS, {"names": list(NEEDED_EXTENSIONS)})
+        may_make = await connection.scalar(_MAY_MAKE)
     local = "?host=/" in database.address.url or "host=%2F" in database.address.url
     yield Finding(
         True,
@@ -63,6 +76,13 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
             "Install PostgreSQL's contrib package there (postgresql-contrib on Debian).",
         )
     found = await current(database)
+    if found is None and not may_make:
+        yield Finding(
+            False,
+            "This role may not make tables in the database.",
+            "Connect as the database's owner once and run `workbench migrate`.",
+        )
+        return
     if found != head():
         newer = found is not None and found > head()
         yield Finding(
@@ -73,22 +93,22 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
         return
     yield Finding(True, f"The schema is at revision {found}, as this version needs.")
     async with database.reading() as connection:
-        invalid = (await connection.scalars(_INVALID_INDEXES)).all()
-        idle = int(await connection.scalar(_LONG) or 0)
-        users = int(
-            await connection.scalar(text('SELECT count(*) FROM "user" WHERE deleted_at IS NULL'))
-            or 0
-        )
-        worlds = int(
-            await connection.scalar(text("SELECT count(*) FROM world WHERE deleted_at IS NULL"))
-            or 0
-        )
+        invalid = (await connection.execute(_INVALID_INDEXES)).scalars().all()
+        idle = int(await connection.scalar(_IDLE, {"minutes": IDLE_TRANSACTION_MINUTES}) or 0)
+        held = (await connection.execute(_HELD)).one()
     for index in invalid:
         yield Finding(False, f"The index {index} is invalid.", f"Run REINDEX INDEX {index}.")
     if idle:
         yield Finding(
             False,
-            f"{idle} sessions have held a transaction open, idle, for over ten minutes.",
+            f"{_counted(idle, 'session')} held a transaction open, idle, for over "
+            f"{IDLE_TRANSACTION_MINUTES} minutes.",
             "Close the notebooks or programs that began them; they keep changes from others.",
         )
-    yield Finding(True, f"It holds {worlds} worlds and {users} users.")
+    yield Finding(
+        True, f"It holds {_counted(held.worlds, 'world')} and {_counted(held.users, 'user')}."
+    )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
