@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy.orm import Mapped
 
 from workbench.entities.base import Entity, InnerDraft, WorldRecord
-from workbench.entities.fields import Position, Reference
+from workbench.entities.fields import Reference
 from workbench.entities.rows import WorldRow, parent, position
+from workbench.entities.types import Position
 
 
 class ActRow(WorldRow):

@@ -19,8 +19,9 @@ from pydantic.fields import FieldInfo
 from sqlalchemy import Column, Table
 
 from workbench import markup
-from workbench.entities.fields import JsonObject, Kind, LongText, Name, Reference, ShortText, Tags
+from workbench.entities.fields import Kind, Reference
 from workbench.entities.rows import Row
+from workbench.entities.types import JsonObject, LongText, Name, ShortText, Tags
 from workbench.errors import InvalidDraft, UnknownField
 
 STAMPS = ("created_at", "updated_at", "version")

@@ -10,7 +10,9 @@ from sqlalchemy import Enum, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workbench.entities.base import Draft, Link, Record
-from workbench.entities.fields import (
+from workbench.entities.fields import Reference
+from workbench.entities.rows import LinkRow, checked, end
+from workbench.entities.types import (
     Boolean,
     Count,
     JsonObject,
@@ -18,10 +20,8 @@ from workbench.entities.fields import (
     MemberRole,
     MemberRoleWord,
     Name,
-    Reference,
     ShortText,
 )
-from workbench.entities.rows import LinkRow, checked, end
 
 MEMBER_ROLE = Enum(
     MemberRole, name="member_role", values_callable=lambda roles: [r.value for r in roles]

@@ -10,8 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workbench.entities.base import Entity, WorldDraft, WorldRecord
-from workbench.entities.fields import Reference, ShortText, Tags
+from workbench.entities.fields import Reference
 from workbench.entities.rows import WorldRow, kind, reference, searched
+from workbench.entities.types import ShortText, Tags
 
 
 class PersonaRow(WorldRow):

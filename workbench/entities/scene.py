@@ -10,8 +10,9 @@ from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workbench.entities.base import Entity, InnerDraft, WorldRecord
-from workbench.entities.fields import Days, LongText, Position, Reference
+from workbench.entities.fields import Reference
 from workbench.entities.rows import WorldRow, checked, parent, position, reference
+from workbench.entities.types import Days, LongText, Position
 
 
 class SceneRow(WorldRow):

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy.orm import Mapped
 
 from workbench.entities.base import Entity, WorldDraft, WorldRecord
-from workbench.entities.fields import Position, Reference
+from workbench.entities.fields import Reference
 from workbench.entities.rows import WorldRow, position, reference, searched
+from workbench.entities.types import Position
 
 
 class StoryRow(WorldRow):

@@ -9,8 +9,9 @@ from pydantic import Field
 from sqlalchemy.orm import Mapped
 
 from workbench.entities.base import Entity, WorldDraft, WorldRecord
-from workbench.entities.fields import Reference, ShortText
+from workbench.entities.fields import Reference
 from workbench.entities.rows import WorldRow, kind, reference, searched
+from workbench.entities.types import ShortText
 
 
 class ThingRow(WorldRow):

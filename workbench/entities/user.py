@@ -8,8 +8,8 @@ from sqlalchemy import Enum, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workbench.entities.base import Draft, Entity, EntityRecord
-from workbench.entities.fields import Boolean, Email, Role, RoleWord, ShortText
 from workbench.entities.rows import EntityRow
+from workbench.entities.types import Boolean, Email, Role, RoleWord, ShortText
 
 ROLE = Enum(Role, name="user_role", values_callable=lambda roles: [r.value for r in roles])
 

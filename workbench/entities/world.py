@@ -9,8 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workbench.entities.base import Entity, NamedDraft, NamedRecord
-from workbench.entities.fields import Boolean, Reference
+from workbench.entities.fields import Reference
 from workbench.entities.rows import NamedRow, reference
+from workbench.entities.types import Boolean
 
 
 class WorldRow(NamedRow):
