@@ -1,0 +1,139 @@
+"""What every command says, and the status it ends with."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from workbench.cli import app
+from workbench.database.migrate import head
+
+SECRET = "s3cret-word"
+COMMANDS = ["up", "lab", "migrate", "demo", "import", "export", "doctor"]
+
+
+def test_help_lists_every_command():
+    said = CliRunner().invoke(app, ["--help"]).output
+    for command in COMMANDS:
+        assert re.search(rf"^\s+{command}\s+\w", said, re.MULTILINE), command
+    assert sorted(c.name or c.callback.__name__ for c in app.registered_commands) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str):
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"{command} [OPTIONS]" in result.output
+    assert len(result.output.splitlines()[2].strip()) > 20
+
+
+def test_the_command_runs_as_a_module_without_loading_anything_heavy(workbench):
+    done = workbench("--help")
+    assert done.returncode == 0
+    assert "doctor" in done.stdout
+
+
+def test_an_unknown_command_and_a_missing_argument_are_told(workbench):
+    for arguments in (["nonsense"], ["import"], ["export", "folder"]):
+        done = workbench(*arguments)
+        assert done.returncode == 2
+        assert done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("POOL_SIZE", SECRET, "WORKBENCH_POOL_SIZE"),
+        ("DATABASE_URL", f"mysql://ada:{SECRET}@db/worlds", "must start with postgresql://"),
+        ("DATABASE_URL", f"postgresql://ada:{SECRET}@127.0.0.1:1/worlds", "nothing answers there"),
+        ("DATABASE_URL", f"postgresql://ada:{SECRET}@db:x/worlds", "cannot be read"),
+        ("USER", "nobody", "WORKBENCH_USER"),
+    ],
+)
+@pytest.mark.parametrize("command", ["migrate", "doctor", "demo", "up"])
+def test_bad_settings_are_a_sentence_and_status_1(workbench, variable, value, words, command):
+    workbench.variables[f"WORKBENCH_{variable}"] = value
+    done = workbench(command)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert words in said
+    assert SECRET not in said
+    assert "Traceback" not in said
+
+
+def test_a_file_env_is_read(workbench, database_url):
+    del workbench.variables["WORKBENCH_DATABASE_URL"]
+    (workbench.folder / ".env").write_text(f"WORKBENCH_DATABASE_URL={database_url}\n")
+    done = workbench("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a server by URL" in done.stdout
+
+
+def test_migrate_twice(workbench, empty_database):
+    workbench.variables["WORKBENCH_DATABASE_URL"] = empty_database
+    assert workbench("doctor").returncode == 1
+    first = workbench("migrate")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout == f"The schema went from nothing to {head()}.\n"
+    second = workbench("migrate")
+    assert (second.returncode, second.stderr) == (0, "")
+    assert second.stdout == f"The schema is at {head()} already.\n"
+    assert workbench("doctor").returncode == 0
+
+
+def test_commands_on_a_database_without_tables_say_to_migrate(workbench, empty_database):
+    workbench.variables["WORKBENCH_DATABASE_URL"] = empty_database
+    for arguments in (["demo"], ["export", "files", "--world", "Dracula"]):
+        done = workbench(*arguments)
+        assert done.returncode == 1
+        assert "Run `workbench migrate`" in done.stderr
+
+
+def test_doctor_says_what_is_well(workbench):
+    done = workbench("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "BAD" not in done.stdout
+    for words in ("settings are readable", "it is PostgreSQL", f"revision {head()}", "0 worlds"):
+        assert words in done.stdout
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(workbench, empty_database):
+    workbench.variables["WORKBENCH_DATABASE_URL"] = empty_database
+    done = workbench("doctor")
+    assert done.returncode == 1
+    assert re.search(r"BAD  .*revision none.*\n +→ Run `workbench migrate`\.\n$", done.stdout)
+
+
+def test_doctor_speaks_in_terminals_without_unicode(workbench, empty_database):
+    workbench.variables |= {
+        "WORKBENCH_DATABASE_URL": empty_database,
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONUTF8": "0",
+    }
+    done = workbench("doctor")
+    assert done.returncode == 1
+    assert "Run `workbench migrate`." in done.stdout
+    assert done.stderr == ""
+
+
+async def test_doctor_and_migrate_refuse_a_newer_database(workbench, sql):
+    await sql.execute("UPDATE alembic_version SET version_num = '9999'")
+    for command in ("doctor", "migrate", "demo", "up"):
+        done = workbench(command)
+        assert done.returncode == 1
+        assert "9999" in done.stdout + done.stderr
+        assert "newer" in done.stdout + done.stderr
+
+
+def test_demo_is_there_and_comes_back_to_how_it_was(workbench):
+    first = workbench("demo")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "Everything is written." in first.stdout
+    assert "worlds: 1 read, 1 inserted" in first.stdout
+    second = workbench("demo")
+    assert second.returncode == 0
+    assert "worlds: 1 read, 0 inserted, 0 updated, 1 unchanged" in second.stdout
+    assert "It holds 1 world and" in workbench("doctor").stdout

@@ -1,0 +1,240 @@
+"""`workbench import` and `workbench export`, run as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from workbench.demo import demo_folder
+
+COUNTS = {"read", "inserted", "updated", "unchanged", "rejected"}
+PROBLEM = {"file", "row", "column", "value", "message"}
+SCENES = 20_000
+
+
+def only_object(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return the one JSON object that was printed, of the documented shape."""
+    said = json.loads(done.stdout)  # fails where more than one was printed
+    assert {"tables", "problems"} <= set(said)
+    for counts in said["tables"].values():
+        assert set(counts) == COUNTS
+    for problem in said["problems"]:
+        assert set(problem) == PROBLEM
+        assert problem["message"]
+    return said
+
+
+def put(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / f"{name}.csv").write_text(content, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return put(
+        tmp_path / "good",
+        worlds="name\nDenmark\n",
+        stories="world,name\nDenmark,Hamlet\n",
+        personas="world,name,kind,born\nDenmark,HAMLET,individual,1170\nDenmark,Ölaf,,\n",
+    )
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    return put(
+        tmp_path / "bad",
+        worlds="name\nNorway\n",
+        personas="world,name\nNorway,\nNorway,FORTINBRAS\nNowhere,YORICK\n" + f"Norway,{'x' * 256}\n",
+    )
+
+
+async def test_an_import_prints_one_object_and_ends_well(workbench, good, sql):
+    done = workbench("import", good, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = only_object(done)
+    assert said["problems"] == []
+    assert said["tables"]["personas"] == {
+        "read": 2,
+        "inserted": 2,
+        "updated": 0,
+        "unchanged": 0,
+        "rejected": 0,
+    }
+    assert await sql.fetchval("SELECT count(*) FROM persona") == 2
+    source = "SELECT DISTINCT source FROM history.changeset WHERE source LIKE '%import%'"
+    assert await sql.fetchval(source) == "workbench import"
+
+
+async def test_a_second_import_changes_nothing(workbench, good, sql):
+    workbench("import", good)
+    before = await sql.fetchval("SELECT count(*) FROM history.change")
+    done = workbench("import", good, "--json")
+    assert done.returncode == 0
+    for counts in only_object(done)["tables"].values():
+        assert counts["unchanged"] == counts["read"]
+        assert counts["inserted"] == counts["updated"] == 0
+    assert await sql.fetchval("SELECT count(*) FROM history.change") == before
+    assert await sql.fetchval("SELECT max(version) FROM persona") == 1
+
+
+async def test_a_dry_run_tells_and_writes_nothing(workbench, good, sql):
+    done = workbench("import", good, "--dry-run", "--json")
+    assert done.returncode == 0
+    assert only_object(done)["tables"]["worlds"]["inserted"] == 1
+    assert await sql.fetchval("SELECT count(*) FROM world") == 0
+    assert await sql.fetchval("SELECT count(*) FROM history.change WHERE entity <> 'user'") == 0
+    done = workbench("import", good, "--dry-run")
+    assert "Nothing was written." in done.stdout
+
+
+async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, bad, sql):
+    done = workbench("import", bad, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    said = only_object(done)
+    places = {(p["file"].rpartition("/")[2], p["row"], p["column"]) for p in said["problems"]}
+    assert places == {
+        ("personas.csv", 1, "name"),
+        ("personas.csv", 3, "world"),
+        ("personas.csv", 4, "name"),
+    }
+    assert said["tables"]["personas"]["rejected"] == 3
+    assert await sql.fetchval("SELECT count(*) FROM world") == 0
+    for arguments in ([], ["--dry-run"]):
+        done = workbench("import", bad, *arguments)
+        assert done.returncode == 1
+        assert all(f"row {row}" in done.stdout for row in (1, 3, 4))
+        assert "Nothing was written." in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_path_that_is_not_there_is_told(workbench, good, arguments):
+    done = workbench("import", good, "nowhere/personas.csv", *arguments)
+    assert done.returncode == 1
+    assert "nowhere/personas.csv" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    if arguments:
+        said = only_object(done)
+        assert len(said["problems"]) == 1
+
+
+def test_a_database_that_is_not_there_is_an_object_too(workbench, good):
+    workbench.variables["WORKBENCH_DATABASE_URL"] = "postgresql://ada:s3cret@127.0.0.1:1/worlds"
+    done = workbench("import", good, "--json")
+    assert done.returncode == 1
+    (problem,) = only_object(done)["problems"]
+    assert "nothing answers there" in problem["message"]
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_an_object_is_readable_whatever_the_terminal_and_the_name_of_the_file(workbench, tmp_path):
+    odd = os.fsdecode(bytes(tmp_path) + b"/personas-\xff.csv")
+    Path(odd).write_text("world,name\nNirgendwo,Ölaf\n", encoding="utf-8")
+    workbench.variables |= {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = workbench("import", odd, "--json")
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert only_object(done)["problems"]
+    done = workbench("import", odd)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+
+
+def test_the_world_of_rows_that_name_none_can_be_told(workbench, good, tmp_path):
+    workbench("import", good)
+    more = put(tmp_path / "more", personas="name\nOPHELIA\n")
+    assert workbench("import", more).returncode == 1
+    done = workbench("import", more, "--world", "Denmark", "--json")
+    assert (done.returncode, only_object(done)["tables"]["personas"]["inserted"]) == (0, 1)
+    done = workbench("import", more, "--world", "tester@localhost/Denmark", "--json")
+    assert only_object(done)["tables"]["personas"]["unchanged"] == 1
+    done = workbench("import", more, "--world", "Elsewhere", "--json")
+    assert done.returncode == 1
+    assert "Elsewhere" in done.stdout
+
+
+def test_what_is_exported_imports_into_another_home_with_the_same_counts(
+    workbench, at_home, tmp_path
+):
+    first = workbench("import", demo_folder(), "--json")
+    counts = {t: c["inserted"] for t, c in only_object(first)["tables"].items()}
+    done = workbench("export", tmp_path / "files", "--world", "Dracula")
+    assert (done.returncode, done.stderr) == (0, "")
+    again = workbench("export", tmp_path / "files", "--world", "Dracula")
+    assert again.returncode == 1
+    assert "overwrite" in again.stderr
+    assert workbench("export", tmp_path / "files", "--world", "Dracula", "--overwrite").returncode == 0
+
+    elsewhere = at_home()
+    second = elsewhere("import", tmp_path / "files", "--json")
+    assert (second.returncode, second.stderr) == (0, "")
+    assert {t: c["inserted"] for t, c in only_object(second)["tables"].items()} == counts
+    assert "embedded PostgreSQL" in elsewhere("doctor").stdout
+
+
+def test_an_export_of_no_world_or_no_known_format_is_told(workbench, good, tmp_path):
+    workbench("import", good)
+    done = workbench("export", tmp_path / "files", "--world", "Denmork")
+    assert done.returncode == 1
+    assert "Denmork" in done.stderr
+    done = workbench("export", tmp_path / "files", "--world", "Denmark", "--format", "pdf")
+    assert done.returncode in (1, 2)
+    assert "pdf" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "files").exists()
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An import that takes a second or more."""
+    return put(
+        tmp_path_factory.mktemp("large"),
+        worlds="name\nLarge\n",
+        stories="world,name\nLarge,Story\n",
+        acts="world,story,name\nLarge,Story,Act\n",
+        scenes="world,story,act,name,description\n"
+        + "".join(f"Large,Story,Act,Scene {n},{'words ' * 20}\n" for n in range(SCENES)),
+    )
+
+
+WRITING = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+async def test_an_import_that_is_stopped_writes_nothing(workbench, large, sql, number):
+    with workbench.start("import", large, "--json") as process:
+        end = time.monotonic() + 30
+        while not (pids := [r["pid"] for r in await sql.fetch(WRITING)]):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == {signal.SIGINT: 130}.get(number, -number)
+    assert (out, "Traceback" in err) == ("", False)
+    end = time.monotonic() + 10
+    while await sql.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids):
+        assert time.monotonic() < end
+    for table in ("world", "story", "act", "scene"):
+        assert await sql.fetchval(f"SELECT count(*) FROM {table}") == 0
+    assert await sql.fetchval("SELECT count(*) FROM history.change WHERE entity <> 'user'") == 0
+    assert workbench("doctor").returncode == 0
+    assert await left_behind(sql) == []
+
+
+async def left_behind(sql: asyncpg.Connection) -> list[str]:
+    """Return tables that an import made for itself."""
+    rows = await sql.fetch(
+        "SELECT relname FROM pg_class WHERE relpersistence <> 'p' AND relkind = 'r'"
+    )
+    return [row["relname"] for row in rows]
