@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from workbench.errors import InvalidRows, UnreadableFile
 from workbench.transfer import apply
 from workbench.transfer.load import load
 from workbench.transfer.report import LoadReport, Progress
+from workbench.workspace import Workspace
 
 Write = Callable[..., Path]
 
@@ -104,8 +106,6 @@ async def test_other_corpora_are_imported_whole_and_once(
 
 
 async def test_the_demo_world_has_its_pictures(database: Database, sql: asyncpg.Connection) -> None:
-    from importlib import resources
-
     folder = Path(str(resources.files("workbench") / "demo" / "world"))
     (await load(database, folder)).raise_for_problems()
     row = await sql.fetchrow(
@@ -259,6 +259,53 @@ async def test_records_may_be_named_by_id(
     gone = pa.table({"actid": ["3f2504e0-4f89-11d3-9a0c-0305e82c3301"], "name": ["X"]})
     report = await load(database, {"scenes": gone})
     assert [(p.row, p.column) for p in report.problems] == [(1, "actid")]
+
+
+async def test_a_name_must_agree_with_an_id_beside_it(
+    database: Database, sql: asyncpg.Connection, play: Path
+) -> None:
+    ids = await sql.fetchrow("SELECT worldid::text, id::text FROM act WHERE name = 'Act I'")
+    row = {
+        "worldid": [ids["worldid"]],
+        "world": ["Elsinore"],
+        "story": ["Hamlet"],
+        "actid": [ids["id"]],
+        "act": ["Act I"],
+        "name": ["Scene I"],
+    }
+    report = await load(database, {"scenes": pa.table(row)})
+    assert counts(report, "scenes") == (1, 0, 0, 1, 0)
+    report = await load(database, {"scenes": pa.table({**row, "act": ["Act II"]})})
+    assert [(p.column, p.value) for p in report.problems] == [("act", "Act II")]
+    (await load(database, {"worlds": pa.table({"name": ["Thebes"]})})).raise_for_problems()
+    report = await load(database, {"scenes": pa.table({**row, "world": ["Thebes"]})})
+    assert ("world", "Thebes") in [(p.column, p.value) for p in report.problems]
+
+
+@pytest.mark.parametrize("names", [False, True])
+async def test_frames_as_they_are_read_change_nothing(wb: Workspace, names: bool) -> None:
+    (await wb.load(Path(str(resources.files("workbench") / "demo" / "world")))).raise_for_problems()
+    for plural in ("worlds", "images", "stories", "scenes", "locations", "things"):
+        frame = await getattr(wb, plural).frame(names=names)
+        report = await wb.load({plural: frame})
+        assert report.problems == []
+        assert counts(report, plural) == (len(frame), 0, 0, len(frame), 0)
+    frame = await wb.scenes.frame(columns=["name", "actid", "position"])
+    frame["act"] = "a name without the path to it"
+    report = await wb.load({"scenes": frame})
+    assert report.tables["scenes"].unchanged == len(frame)
+    assert "scenes: act is not looked at beside actid." in report.notes
+
+
+async def test_the_picture_of_a_world_may_be_given_by_id(
+    database: Database, sql: asyncpg.Connection, play: Path
+) -> None:
+    image = await sql.fetchval(
+        "INSERT INTO image (worldid, name) SELECT id, 'Map' FROM world RETURNING id::text"
+    )
+    table = pa.table({"name": ["Elsinore"], "imageid": [image]})
+    (await load(database, {"worlds": table})).raise_for_problems()
+    assert await sql.fetchval("SELECT imageid::text FROM world") == image
 
 
 async def test_an_id_of_another_world_is_refused(

@@ -66,6 +66,11 @@ def columns(source: Source, findings: Findings) -> Columns:
             found.extra.append(header)
         else:
             ignored.append(header)
+    for lookup in lookups(stored.name):
+        whole = all(step.level in found.names for step in lookup.path)
+        if lookup.column in found.ids and not whole and lookup.level in found.names:
+            beside = found.names.pop(lookup.level)
+            findings.note(f"{source.file}: {beside} is not looked at beside {lookup.column}.")
     if found.extra:
         findings.note(f"{source.file}: kept in attributes: {', '.join(found.extra)}.")
     if ignored:

@@ -86,7 +86,15 @@ class Outside:
             values = pa.array([str(id) for id in good.values()], pa.string())
             named = values.take(pc.index_in(names, value_set=keys))
             ids = source.fields.get(column)
-            found[column] = named if ids is None else pc.coalesce(ids.cast(pa.string()), named)
+            if ids is not None:
+                ids = ids.cast(pa.string())
+                other = pc.fill_null(pc.not_equal(ids, named), False)
+                messages = dict.fromkeys(
+                    pc.unique(names.filter(other)).to_pylist(), disagreement(column)
+                )
+                self._report(source, column, pc.if_else(other, names, None), messages)
+                named = pc.coalesce(ids, named)
+            found[column] = named
         await self._known(source, found)
         return found
 
@@ -150,6 +158,11 @@ class Outside:
             self.findings.cell(
                 file, stored.plural, label, messages[value], column=header, value=value
             )
+
+
+def disagreement(column: str) -> str:
+    """Return what is said of a name that stands beside the id of another record."""
+    return f"This names another record than {column} does. Leave one of the two columns out."
 
 
 def suggestion(name: str, known: list[str]) -> str:

@@ -18,6 +18,9 @@ from workbench.entities.fields import Address
 from workbench.transfer.lookups import Lookup, lookups, references
 from workbench.transfer.stage import Staged, quoted
 
+AGAINST = "≠"
+"""In front of a lookup's level: its name and its id are both given, and do not agree."""
+
 
 @dataclass
 class Statement:
@@ -72,9 +75,7 @@ class Statement:
         return f"coalesce({', '.join(ids)})" if ids else "NULL::uuid"
 
 
-def statement(
-    table: Staged, others: Mapping[str, Staged], *, acting: UUID | None, live: bool
-) -> Statement:
+def statement(table: Staged, others: Mapping[str, Staged], *, live: bool) -> Statement:
     """Return the statement that makes the plan of `table`, but for its SELECT."""
     stored = table.stored
     made = Statement(table, others, live)
@@ -84,7 +85,7 @@ def statement(
     worlds += [f"{reached[c]}.worldid" for c in ids if c in stored.required]
     made.world = f"coalesce({', '.join(worlds)})" if len(worlds) > 1 else "".join(worlds)
     if "worldid" not in stored.table.columns:
-        made.world = "s.id" if stored.name == "world" else "NULL::uuid"
+        made.world = "coalesce(t.id, s.id)" if stored.name == "world" else "NULL::uuid"
     for column, alias in reached.items():
         given = f"s.{quoted(column)} IS NOT NULL"
         away = f"({alias}.id IS NULL OR {alias}.worldid IS DISTINCT FROM {made.world})"
@@ -96,7 +97,12 @@ def statement(
         found = made.by_name(lookup)
         named = f"s.{quoted(f'@{lookup.level}')} IS NOT NULL"
         if lookup.column in reached:
-            named = f"s.{quoted(lookup.column or '')} IS NULL AND {named}"
+            given = f"s.{quoted(lookup.column or '')}"
+            other = f"{found} IS DISTINCT FROM {given}"
+            made.wrong.append(
+                (AGAINST + lookup.level, f"{given} IS NOT NULL AND {named} AND {other}")
+            )
+            named = f"{given} IS NULL AND {named}"
             found = f"coalesce({reached[lookup.column or '']}.id, {found})"
         made.found[lookup.level] = found
         inside = f" AND {made.found[lookup.within.level]} IS NOT NULL" if lookup.within else ""
@@ -134,7 +140,7 @@ async def plan(
 ) -> Statement:
     """Fill `plan_…`: n, id, version (none for a new row), references, key, wrong, changed."""
     stored = table.stored
-    made = statement(table, others, acting=acting, live=live)
+    made = statement(table, others, live=live)
     columns = values(made, acting)
     joins = list(made.joins)
     version = "NULL::integer"
@@ -149,8 +155,6 @@ async def plan(
             own = "coalesce(t.id, s.id)"
         joins.append(f"LEFT JOIN {quoted(stored.name)} AS t ON {' AND '.join(same)}")
         version = "t.version"
-    if stored.name == "world":
-        columns["worldid"] = own
     bits = [f"(CASE WHEN {c} THEN {1 << i} ELSE 0 END)" for i, (_, c) in enumerate(made.wrong)]
     selected = {
         "n": "s.n",

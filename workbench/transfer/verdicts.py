@@ -10,7 +10,8 @@ import asyncpg
 from workbench.entities import Link
 from workbench.errors import shown
 from workbench.transfer.lookups import Lookup, lookups, references
-from workbench.transfer.outside import Outside, suggestion
+from workbench.transfer.outside import Outside, disagreement, suggestion
+from workbench.transfer.plan import AGAINST
 from workbench.transfer.prepare import Prepared
 from workbench.transfer.report import Findings
 from workbench.transfer.stage import Staged, quoted
@@ -49,6 +50,10 @@ class Verdicts:
                 if not row["wrong"] & (1 << bit):
                     continue
                 lookup = by_level.get(about)
+                if about.startswith(AGAINST):
+                    lookup = by_level[about.removeprefix(AGAINST)]
+                    self._report(table, row["n"], lookup.level, disagreement(lookup.column or ""))
+                    continue
                 target = lookup.target.name if lookup else targets[about]
                 if lookup is None:
                     message = f"There is no {target} with this id in the world of this row."
