@@ -9,9 +9,9 @@ from sqlalchemy import LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workbench.entities.base import Entity, WorldDraft, WorldRecord
-from workbench.entities.fields import Bytes, Sha256
+from workbench.entities.fields import Bytes
 from workbench.entities.rows import WorldRow, checked, kind, searched
-from workbench.entities.types import Count, LongText, Position, ShortText
+from workbench.entities.types import Count, LongText, Position, Sha256, ShortText
 
 CONTENT_MAXIMUM_BYTES = 10 * 1024 * 1024
 THUMBNAIL_MAXIMUM_BYTES = 256 * 1024

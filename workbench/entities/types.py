@@ -10,6 +10,7 @@ from workbench.entities.fields import (
     Address,
     Attributes,
     Choice,
+    Digest,
     Flag,
     Labels,
     Number,
