@@ -78,6 +78,8 @@ def _command(port: int, root_dir: Path, open_browser: bool) -> list[str]:
         "ServerApp.root_dir": root_dir,
         "ServerApp.open_browser": open_browser,
         "ServerApp.kernel_spec_manager_class": "workbench.server.kernels.ThisPython",
+        # Its version is the package's to choose; looking for others would ask another server.
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "ServerApp.allow_root": True,  # the dashboard runs for root too; both listen here only
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
