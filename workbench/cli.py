@@ -131,9 +131,9 @@ def import_(
         if not as_json:
             raise
         problem = {"file": None, "row": None, "column": None, "value": None, "message": str(error)}
-        typer.echo(json.dumps({"tables": {}, "problems": [problem]}, ensure_ascii=False))
+        typer.echo(json.dumps({"tables": {}, "problems": [problem]}))
         sys.exit(1)
-    typer.echo(json.dumps(report.as_json(), ensure_ascii=False) if as_json else str(report))
+    typer.echo(json.dumps(report.as_json()) if as_json else str(report))
     sys.exit(1 if report.problems else 0)
 
 

@@ -1,0 +1,108 @@
+"""`workbench up`: from nothing to a link, through a sudden death, and again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from workbench.database.embedded import EmbeddedServer
+from workbench.database.embedded_reaper import listening_process
+
+WAIT_SECONDS = 120
+
+
+def link(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return the link that `up` prints, and all that it said before."""
+    said = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        said += line
+        if line.strip().startswith("http://"):
+            return line.strip(), said
+    raise AssertionError(said + (process.stderr.read() if process.stderr else ""))
+
+
+def ended(process: subprocess.Popen[str], number: int) -> tuple[int, str]:
+    """End `up` by a signal; return its status and what it said as it went."""
+    process.send_signal(number)
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    return process.returncode, err
+
+
+def page(url: str) -> str:
+    cookies = urllib.request.HTTPCookieProcessor()
+    with urllib.request.build_opener(cookies).open(url, timeout=WAIT_SECONDS) as answer:
+        return str(answer.read().decode())
+
+
+def sockets(home: str) -> Path:
+    return Path(os.path.realpath(Path(home) / "postgres")) / "run" / ".s.PGSQL.5432"
+
+
+def test_up_starts_from_nothing_and_survives_a_kill(at_home: Any, tmp_path: Path):
+    up = at_home()
+    home = up.variables["WORKBENCH_HOME"]
+
+    process = up.start("up", "--port", "0")
+    first, said = link(process)
+    assert "Loading the demo world" in said
+    assert "<html" in page(first).lower()
+    (tmp_path / "worlds.csv").write_text("name\nDenmark\n")
+    assert up("import", tmp_path / "worlds.csv").returncode == 0  # shares the database
+    server = psutil.Process(listening_process(sockets(home)) or 0)
+    children = psutil.Process(process.pid).children(recursive=True)
+    for dying in (server, *server.children(recursive=True)):  # the machine fails
+        dying.kill()
+    assert ended(process, signal.SIGKILL)[0] == -signal.SIGKILL
+    psutil.wait_procs([server, *children], timeout=30)
+
+    process = up.start("up", "--port", "0")
+    second, said = link(process)
+    assert "Loading the demo world" not in said
+    assert second != first
+    assert "<html" in page(second).lower()
+    doctor = up("doctor")
+    assert doctor.returncode == 0
+    assert "It holds 2 worlds and 1 user." in doctor.stdout
+    status, err = ended(process, signal.SIGINT)
+    assert status == 0
+    assert "Traceback" not in err
+
+    server = psutil.Process(listening_process(sockets(home)) or 0)
+    psutil.wait_procs([server], timeout=30)
+    assert not server.is_running(), "nobody uses it any more"
+
+
+def test_up_without_the_demo_starts_empty(at_home: Any):
+    up = at_home()
+    process = up.start("up", "--port", "0", "--no-demo")
+    _, said = link(process)
+    assert "demo" not in said
+    assert "It holds 0 worlds" in up("doctor").stdout
+    assert ended(process, signal.SIGTERM)[0] == 0
+
+
+def test_a_port_in_use_is_told_and_nothing_stays_behind(at_home: Any):
+    up = at_home()
+    with EmbeddedServer(Path(up.variables["WORKBENCH_HOME"])):
+        process = up.start("up", "--port", "0", "--no-demo")
+        address, _ = link(process)
+        port = address.split(":")[2].partition("/")[0]
+        other = up("up", "--port", port, "--no-demo")
+        assert other.returncode == 1
+        assert f"Port {port} cannot be used" in other.stderr
+        assert ended(process, signal.SIGINT)[0] == 0
+
+
+@pytest.mark.parametrize("number", ["70000", "-1", "web"])
+def test_a_port_that_is_none_is_told(workbench: Any, number: str):
+    done = workbench("up", "--port", number)
+    assert done.returncode == 2
+    assert "port" in done.stderr
