@@ -6,12 +6,15 @@ import asyncio
 
 from alembic import context
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from workbench.entities import STORED
 from workbench.entities.rows import Row
-from workbench.history.tables import CHANGE
+from workbench.history.tables import CHANGE, TransactionId
 
 TABLES = (STORED, CHANGE)  # their import fills the metadata
+
+ischema_names["xid8"] = TransactionId  # SQLAlchemy does not know this type when it reads a schema
 
 _LOCK_TIMEOUT = "10s"  # an idle reader must not make everybody else queue behind a migration
 
@@ -24,6 +27,8 @@ def migrate(connection: Connection) -> None:
         # One transaction for all steps: a migration that is killed leaves nothing.
         transaction_per_migration=False,
         compare_server_default=True,
+        include_schemas=True,
+        include_name=lambda name, kind, _: kind != "schema" or name in (None, "history"),
     )
     with context.begin_transaction():
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))

@@ -99,12 +99,28 @@ BEGIN
 END $$;
 """
 
+# Some rules look at what others have committed meanwhile, which a transaction that keeps to the
+# snapshot it began with cannot see.
+FRESH = """
+CREATE FUNCTION rules.need_fresh_sight() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    RAISE feature_not_supported USING
+      MESSAGE = format('rows are not trashed or moved at isolation level %s',
+        current_setting('transaction_isolation')),
+      HINT = 'Use READ COMMITTED: others may have added rows that this transaction cannot see.';
+  END IF;
+END $$;
+"""
+
 # Writers of contents hold their parent's key share lock until they commit. Waiting for them
 # here means that none can slip a live row under a parent that is on its way to the trash.
 LOCK_CONTENTS = """
 CREATE FUNCTION rules.lock_contents() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  PERFORM rules.need_fresh_sight();
   EXECUTE format('SELECT FROM %I.%I WHERE id = $1 FOR UPDATE', TG_TABLE_SCHEMA, TG_TABLE_NAME)
     USING OLD.id;
   RETURN NEW;
@@ -183,6 +199,7 @@ BEGIN
     )
     SELECT EXISTS (SELECT FROM up WHERE start = reached) INTO looped;
   ELSE
+    PERFORM rules.need_fresh_sight();
     PERFORM pg_advisory_xact_lock(hashtextextended('location_tree' || NEW.worldid, 0));
     WITH RECURSIVE up(reached) AS (
       SELECT NEW.parentid
@@ -400,6 +417,7 @@ def upgrade() -> None:
         STAMP_LINK,
         STAY,
         FILL_WORLD,
+        FRESH,
         LOCK_CONTENTS,
         TRASH_CONTENTS,
         *(LIVE_PARENT.format(parent=parent) for parent in ("world", "story", "act")),
@@ -419,6 +437,7 @@ def downgrade() -> None:
         "stamp_link",
         "stay",
         "fill_world",
+        "need_fresh_sight",
         "lock_contents",
         "trash_contents",
         "live_world",

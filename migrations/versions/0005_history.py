@@ -72,7 +72,9 @@ BEGIN
 END $$;
 """
 
-# {row} of the image leaves out its bytes; {same} tells that two rows are the same record.
+# {row} of the image leaves out its bytes; {same} tells that two rows are the same record. What
+# foreign keys do to a row is one statement to PostgreSQL, even where it changes the row twice,
+# so each row is matched with the version before it; one that has the same is no change.
 LOG = """
 CREATE FUNCTION history.log_{table}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -101,7 +103,7 @@ BEGIN
       FROM (
         SELECT {id} AS recordid, {key} AS key, {world} AS worldid, r.version,
           {old_row} AS was, {row} AS became
-        FROM new_rows AS r JOIN old_rows AS o ON {same}
+        FROM new_rows AS r JOIN old_rows AS o ON {same} AND o.version = r.version - 1
       ) AS both_rows,
       LATERAL (
         SELECT jsonb_object_agg(e.key, was -> e.key) AS old, jsonb_object_agg(e.key, e.value) AS new

@@ -45,12 +45,12 @@ CHANGESET = Table(
     Column(
         "reason",
         Text,
-        server_default=text("nullif(current_setting('workbench.reason', true), '')"),
+        server_default=text("NULLIF(current_setting('workbench.reason'::text, true), ''::text)"),
     ),
     Column(
         "source",
         Text,
-        server_default=text("nullif(current_setting('workbench.source', true), '')"),
+        server_default=text("NULLIF(current_setting('workbench.source'::text, true), ''::text)"),
     ),
     PrimaryKeyConstraint("id", name="pk_changeset"),
     UniqueConstraint("started_at", "txid", name="uq_changeset_txid"),
