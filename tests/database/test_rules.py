@@ -433,6 +433,32 @@ async def test_a_row_added_while_its_parent_is_trashed_does_not_stay_live(sql, d
         await other.close()
 
 
+@pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
+async def test_what_a_transaction_cannot_see_is_not_left_behind(sql, database_url, one, isolation):
+    """Its snapshot is older than what others committed: it would leave live rows in the trash."""
+    other = await asyncpg.connect(
+        database_url,
+        server_settings={"workbench.userid": str(await sql.fetchval("SELECT rules.acting_user()"))},
+    )
+    inner = await one.add("location", name="inner", worldid=one.ids["world"])
+    add = "INSERT INTO scene (actid, name) VALUES ($1, 'late')"
+    move = "UPDATE location SET parentid = $1 WHERE id = $2"
+
+    async def meanwhile(theirs, mine):
+        async with sql.transaction(isolation=isolation):
+            await sql.fetch("SELECT FROM act")
+            await other.execute(*theirs)
+            await sql.execute(*mine)
+
+    try:
+        with pytest.raises(asyncpg.FeatureNotSupportedError):
+            await meanwhile([add, one.ids["act"]], ["UPDATE act SET deleted_at = now()"])
+        with pytest.raises(asyncpg.FeatureNotSupportedError):
+            await meanwhile([move, one.ids["location"], inner], [move, inner, one.ids["location"]])
+    finally:
+        await other.close()
+
+
 async def test_references_to_what_is_in_the_trash_stay(sql, one):
     await sql.execute(
         "UPDATE scene SET locationid = $1 WHERE id = $2", one.ids["location"], one.ids["scene"]
@@ -518,6 +544,21 @@ async def test_history_holds_who_when_what_whatever_wrote_it(sql, one):
     assert row["new"] == '{"kind": "king", "name": "Claudius"}'
     assert row["userid"] == await sql.fetchval("SELECT rules.acting_user()")
     assert row["login"] == "workbench"
+
+
+async def test_history_holds_each_change_once_where_two_references_go_at_once(sql, one):
+    await sql.execute(
+        "UPDATE scene SET imageid = $1, locationid = $2", one.ids["image"], one.ids["location"]
+    )
+    await sql.execute("UPDATE world SET deleted_at = now()")
+    before = await sql.fetchval("SELECT max(id) FROM history.change")
+    await sql.execute("DELETE FROM world")
+    rows = await sql.fetch(
+        "SELECT operation, version FROM history.change WHERE entity = 'scene' AND id > $1"
+        " ORDER BY id",
+        before,
+    )
+    assert [tuple(row) for row in rows] == [("update", 4), ("update", 5), ("delete", 5)]
 
 
 async def test_history_never_holds_bytes_of_pictures(sql, one):
