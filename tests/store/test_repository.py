@@ -390,6 +390,46 @@ async def test_a_failed_transaction_says_how_to_go_on(wb, denmark):
         await work()
 
 
+async def test_a_failed_transaction_does_not_end_as_if_it_had_written(wb, denmark):
+    """PostgreSQL answers its COMMIT with a silent ROLLBACK."""
+
+    async def work():
+        async with wb.transaction():
+            await wb.worlds.add(name="Norway")
+            with pytest.raises(DuplicateName):
+                await wb.worlds.add(name="Denmark")
+
+    with pytest.raises(Conflict, match="failed at an earlier statement"):
+        await work()
+    assert await wb.worlds.count() == 1
+
+
+async def test_a_mistake_that_never_reached_the_database_does_not_end_a_transaction(wb, denmark):
+    async with wb.transaction():
+        await wb.worlds.add(name="Norway")
+        with pytest.raises(NotFound):
+            await wb.worlds.get(name="Sweden")
+        with pytest.raises(InvalidDraft):
+            await wb.worlds.add(name="")
+    assert await wb.worlds.count() == 2
+
+
+@pytest.mark.parametrize("failing", ["the first", "the last"])
+async def test_blocks_in_parallel_within_a_block_are_undone_each_alone(wb, denmark, failing):
+    async def block(name):
+        async with wb.transaction():
+            await wb.personas.add(name=f"{name} 1", worldid=denmark.id)
+            await wb.personas.add(name=f"{name} 2", worldid=denmark.id)
+            if name == failing:
+                raise LookupError(name)
+
+    async with wb.transaction():
+        done = await asyncio.gather(block("the first"), block("the last"), return_exceptions=True)
+    assert sorted(map(type, done), key=str) == sorted([type(None), LookupError], key=str)
+    kept = {"the first", "the last"} - {failing}
+    assert {p.name[:-2] for p in await wb.personas.find()} == kept
+
+
 async def test_deadlocks_are_repeated_until_both_are_done(wb, denmark):
     one = await wb.personas.add(name="One", worldid=denmark.id)
     two = await wb.personas.add(name="Two", worldid=denmark.id)

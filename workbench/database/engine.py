@@ -26,6 +26,7 @@ T = TypeVar("T")
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
+_STILL_GOOD = text("SELECT 1")
 _REASON = text(
     "SELECT set_config('workbench.reason', :reason, true),"
     " set_config('workbench.source', coalesce(:source, ''), true)"
@@ -34,8 +35,30 @@ _REASON = text(
 
 @dataclass
 class _Transaction:
+    """A block: its connection, which work inside it takes turns on.
+
+    `doubtful` says that something failed inside. Whoever caught that may have left the
+    transaction failed, and PostgreSQL answers the COMMIT of such a one with a silent ROLLBACK.
+    """
+
     connection: AsyncConnection
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    doubtful: bool = False
+
+    @asynccontextmanager
+    async def taking_turn(self) -> AsyncIterator[AsyncConnection]:
+        async with self.turn:
+            try:
+                yield self.connection
+            except BaseException:
+                self.doubtful = True
+                raise
+
+    async def check(self) -> None:
+        """Raise if the transaction has failed: what was written in it is lost."""
+        if self.doubtful:
+            async with self.turn:
+                await self.connection.execute(_STILL_GOOD)
 
 
 class Database:
@@ -81,9 +104,11 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=pool_timeout_seconds,
             pool_pre_ping=True,
+            # Single statements need no BEGIN and COMMIT, nor does the ping before each use:
+            # two round trips to the server instead of four.
+            isolation_level="AUTOCOMMIT",
         )
-        # Single reads need no BEGIN and COMMIT: a third of their cost.
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactions = self.engine.execution_options(isolation_level="READ COMMITTED")
         self._current: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
 
     async def connect(self) -> asyncpg.Connection:
@@ -123,11 +148,11 @@ class Database:
         """
         current = self._current.get()
         if current is not None:
-            async with current.turn:
-                yield current.connection
+            async with current.taking_turn() as connection:
+                yield connection
             return
         with translated():
-            async with self._autocommit.connect() as connection:
+            async with self.engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -135,11 +160,11 @@ class Database:
         """Give a connection inside the caller's transaction, or inside one of its own."""
         current = self._current.get()
         if current is not None:
-            async with current.turn:
-                yield current.connection
+            async with current.taking_turn() as connection:
+                yield connection
             return
         with translated():
-            async with self.engine.begin() as connection:
+            async with self._transactions.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -148,8 +173,9 @@ class Database:
     ) -> AsyncIterator[None]:
         """Make all that is done in the block one transaction and one changeset.
 
-        An error undoes all of it and goes on. A block within a block is undone alone.
-        Work started in parallel inside the block takes turns on its one connection.
+        An error undoes all of it and goes on. A block within a block is undone alone; its
+        reason is that of the outer one. Work started in parallel inside the block takes turns
+        on its one connection, and blocks within it do so whole.
 
         Parameters
         ----------
@@ -167,29 +193,34 @@ class Database:
                 raise InvalidDraft({"reason": "This holds a NUL character. Take it out."})
         outer = self._current.get()
         if outer is not None:
+            # The turn is held to the block's end: savepoints of parallel blocks must not cross.
             with translated():
-                async with outer.turn:
-                    savepoint = await outer.connection.begin_nested()
-                try:
+                async with (
+                    outer.turn,
+                    outer.connection.begin_nested(),
+                    self._block(outer.connection),
+                ):
                     yield
-                except BaseException:
-                    async with outer.turn:
-                        await savepoint.rollback()
-                    raise
-                async with outer.turn:
-                    await savepoint.commit()
             return
         with translated():
-            async with self.engine.begin() as connection:
+            async with self._transactions.begin() as connection:
                 if reason or source:
                     await connection.execute(
                         _REASON, {"reason": reason or "", "source": source or self.source}
                     )
-                token = self._current.set(_Transaction(connection))
-                try:
+                async with self._block(connection):
                     yield
-                finally:
-                    self._current.reset(token)
+
+    @asynccontextmanager
+    async def _block(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        """Make `connection` the one of everybody inside the block."""
+        block = _Transaction(connection)
+        token = self._current.set(block)
+        try:
+            yield
+            await block.check()
+        finally:
+            self._current.reset(token)
 
     async def atomically(
         self,
@@ -201,7 +232,8 @@ class Database:
         """Run `work` in a transaction, again if another one gets in its way.
 
         Only serialization failures and deadlocks are repeated, up to 8 times, with pauses
-        that grow. Inside a transaction `work` runs once: that one is to be repeated whole.
+        that grow. Inside a transaction `work` runs once, and the reason is that one's: it is to
+        be repeated whole.
         """
 
         async def whole() -> T:
