@@ -209,10 +209,8 @@ class Repository(Rows[DraftT, RecordT]):
         changed = {name: getattr(draft, name) for name in values}
         if not changed:
             return await self.get(current.id)
-        statement = self._update.values(changed)
-        row = await self._one(
-            statement, {"key": current.id, "expected": version}, values=changed, reason=reason
-        )
+        parameters = {**changed, "key": current.id, "expected": version}
+        row = await self._one(self._update, parameters, values=changed, reason=reason)
         if row is not None:
             return self._record(row)
         stored: Any = await self.get(current.id)  # NotFound says if it is gone
