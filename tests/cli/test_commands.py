@@ -18,7 +18,9 @@ def test_help_lists_every_command():
     said = CliRunner().invoke(app, ["--help"]).output
     for command in COMMANDS:
         assert re.search(rf"^\s+{command}\s+\w", said, re.MULTILINE), command
-    assert sorted(c.name or c.callback.__name__ for c in app.registered_commands) == sorted(COMMANDS)
+    assert sorted(c.name or c.callback.__name__ for c in app.registered_commands) == sorted(
+        COMMANDS
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

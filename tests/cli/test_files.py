@@ -54,7 +54,8 @@ def bad(tmp_path: Path) -> Path:
     return put(
         tmp_path / "bad",
         worlds="name\nNorway\n",
-        personas="world,name\nNorway,\nNorway,FORTINBRAS\nNowhere,YORICK\n" + f"Norway,{'x' * 256}\n",
+        personas="world,name\nNorway,\nNorway,FORTINBRAS\nNowhere,YORICK\n"
+        + f"Norway,{'x' * 256}\n",
     )
 
 
