@@ -11,23 +11,21 @@ __all__ = ["cell", "paragraph", "table"]
 
 _CELL_CHARACTERS = 100
 _SHOWN_ROWS = 50
+_LEFT = 'style="text-align: left"'  # JupyterLab's own tables are of numbers
 
 
 def table(headings: Sequence[str], rows: Sequence[Iterable[object]], *, more: str = "") -> str:
-    """Return an HTML table of the first 50 rows; `more` says what is left out.
-
-    >>> table(["name"], [["<b>"]])
-    '<table><thead><tr><th>name</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
-    """
-    if len(rows) > _SHOWN_ROWS:
-        more = f"… and {len(rows) - _SHOWN_ROWS:,} more rows. {more}".strip()
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    """Return an HTML table of the first 50 rows; `more` says where the others are, if any."""
+    head = "".join(f"<th {_LEFT}>{escape(heading)}</th>" for heading in headings)
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell(value))}</td>' for value in row)}</tr>"
+        f"<tr>{''.join(f'<td {_LEFT}>{escape(cell(value))}</td>' for value in row)}</tr>"
         for row in rows[:_SHOWN_ROWS]
     )
     made = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return made + paragraph(more) if more else made
+    left_out = len(rows) - _SHOWN_ROWS
+    if left_out <= 0:
+        return made
+    return made + paragraph(f"… and {left_out:,} more rows. {more}".strip())
 
 
 def paragraph(text: str) -> str:
