@@ -18,9 +18,12 @@ from sqlalchemy import text
 from workbench.database import columnar
 from workbench.database.address import Address
 from workbench.database.engine import Database
+from workbench.database.health import examine
 from workbench.errors import BadSettings, StoreUnavailable
 
 PASSWORD = "s3cret-word"
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 SSL_REQUEST, GSS_REQUEST = (struct.pack("!ii", 8, code) for code in (80877103, 80877104))
 
 
@@ -193,6 +196,28 @@ async def test_a_server_without_tls_is_refused_where_tls_is_required(plain_front
     before = plain_front.encrypted
     await through(plain_front.url(sslmode="prefer"))
     assert plain_front.encrypted == before
+
+
+@pytest.mark.skipif(not (DEBIAN / "postgres").exists(), reason="needs Debian's postgresql-15")
+async def test_a_real_server_with_tls_says_itself_that_both_lines_are_encrypted(
+    other_server: Any, authority: trustme.CA, files: dict[str, str]
+):
+    certificate = authority.issue_cert("localhost")
+    other = await asyncio.to_thread(
+        other_server,
+        "ssl=on",
+        programs=DEBIAN,
+        server_key=certificate.private_key_pem.bytes(),
+        server_crt=b"".join(blob.bytes() for blob in certificate.cert_chain_pems),
+    )
+    url = other.url(host="localhost", sslmode="verify-full", sslrootcert=files["ca"])
+    database = Database(Address.parse(url))
+    found = await columnar.columns(database, ENCRYPTED)
+    assert found.to_pylist() == [{"ssl": True}]
+    said = [finding.what async for finding in examine(database)]
+    assert "The connection is encrypted." in said
+    columnar.close(database)
+    await database.close()
 
 
 def test_files_are_not_looked_for_before_connecting(tmp_path: Path):
