@@ -80,9 +80,9 @@ class Core(Peer):
         .returning(*PERSONA.shown)
     )
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, ping: bool) -> None:
         self._engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=database.connect, pool_pre_ping=True
+            "postgresql+asyncpg://", async_creator=database.connect, pool_pre_ping=ping
         )
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -114,9 +114,7 @@ class Personas(SQLAlchemyAsyncRepository[PersonaRow]):  # type: ignore[type-var]
 
 class AdvancedAlchemy(Peer):
     def __init__(self, database: Database) -> None:
-        self._engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=database.connect, pool_pre_ping=True
-        )
+        self._engine = create_async_engine("postgresql+asyncpg://", async_creator=database.connect)
         self._session = async_sessionmaker(self._engine, expire_on_commit=False)
 
     async def get(self, id: UUID) -> Any:
