@@ -1,20 +1,37 @@
 """Filters: which rows, said with the fields' own names.
 
-`kind="individual"` is equality, a list means any of these, None means empty. A suffix says
-another comparison: `words__ge=100`, `name__contains="queen"`. A readable twin filters by the
-name of what is referred to: `location="Elsinore"`; so does what lies further above:
-`story="Hamlet"` fits the scenes of all its acts, and their cast.
+`kind="individual"` is equality, a list means any of these, None means empty, as tags are where
+there are none. A suffix says another comparison: `words__ge=100`, `name__contains="queen"`. A
+readable twin filters by the name of what is referred to: `location="Elsinore"`; so does what
+lies further above: `story="Hamlet"` fits the scenes of all its acts, and their cast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, any_, false, func, literal, or_, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Boolean,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    and_,
+    any_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 
 from workbench.entities import ENTITIES, Link, Stored
 from workbench.entities.base import Entity, Record
+from workbench.entities.fields import Kind, Reference, Whole
 from workbench.errors import InvalidDraft, UnknownField, shown
 
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -27,9 +44,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "contains": lambda column, value: column.icontains(value, autoescape=True),
     "starts": lambda column, value: column.istartswith(value, autoescape=True),
     "has": lambda column, value: literal(value) == any_(column),
-    "empty": lambda column, value: column.is_(None) if value else column.is_not(None),
+    "empty": lambda column, value: _empty(column) if value else ~_empty(column),
 }
 _TEXT_ONLY = frozenset({"contains", "starts"})
+_NO_ORDER = (Boolean, JSON, LargeBinary)
 
 
 def conditions(stored: Stored[Any, Any], filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -65,14 +83,28 @@ def _condition(stored: Stored[Any, Any], said: str, value: Any) -> ColumnElement
         raise UnknownField(f"filter on {name}", operator, _OPERATORS)
     if operator in _TEXT_ONLY and column.type.python_type is not str:
         raise InvalidDraft({name: f"Only text can be searched with __{operator}."})
-    if operator == "eq":
-        if value is None:
-            return column.is_(None)
-        if isinstance(value, list | tuple | set | frozenset):
-            return column.in_([_checked(stored, name, v) for v in value]) if value else false()
+    if operator == "has" and not (isinstance(column.type, ARRAY) and isinstance(value, str)):
+        raise InvalidDraft({name: "__has finds one text in a list of texts, such as tags."})
+    if operator in ("lt", "le", "gt", "ge") and isinstance(column.type, _NO_ORDER):
+        raise InvalidDraft({name: f"This has no order: it cannot be filtered by __{operator}."})
+    if operator == "eq" and isinstance(value, list | tuple | set | frozenset):
+        given = [_checked(stored, name, v) for v in value if v is not None]
+        return or_(column.in_(given), _empty(column)) if None in value else column.in_(given)
+    if value is None and operator in ("eq", "ne"):
+        return _OPERATORS["empty"](column, operator == "eq")
     if operator not in ("empty", "has"):
         value = _checked(stored, name, value)
     return _OPERATORS[operator](column, value)
+
+
+def _empty(column: Any) -> ColumnElement[bool]:
+    """Return the condition that nothing is in `column`: lists and objects are never null."""
+    if isinstance(column.type, ARRAY):
+        return func.cardinality(column) == 0
+    if isinstance(column.type, JSON):
+        return cast("ColumnElement[bool]", column == literal_column("'{}'::jsonb"))
+    empty: ColumnElement[bool] = column.is_(None)
+    return empty
 
 
 def _above(stored: Stored[Any, Any]) -> tuple[str, Entity[Any, Any]] | None:
@@ -93,15 +125,38 @@ def _checked(stored: Stored[Any, Any], name: str, value: Any) -> Any:
     """Return `value` as the column takes it; a record stands for its id."""
     if isinstance(value, Record):
         return value.id if hasattr(value, "id") else value
-    kind = stored.kinds.get(name)
-    if kind is None or kind.word in ("text", "choice"):
-        if kind is not None and not isinstance(value, str):
+    if value is None:
+        raise InvalidDraft({name: "Nothing compares with None; __empty=True finds empty fields."})
+    kind = stored.kinds.get(name) or _server_kind(stored, name)
+    if kind is None:
+        return _time(name, value)
+    if kind.word == "text":
+        if not isinstance(value, str):
             raise InvalidDraft({name: f"This is filtered by text, not {shown(value)}."})
         return value
     cleaned = kind.clean(value)
     if message := kind.problem(cleaned):
         raise InvalidDraft({name: f"{message} (Filtered by {shown(value)}.)"})
     return cleaned
+
+
+def _server_kind(stored: Stored[Any, Any], name: str) -> Kind | None:
+    """Return the kind of a column that is in no draft: an id, the version; None for a time."""
+    served: dict[type, Kind] = {UUID: Reference(stored.name), int: Whole()}
+    return served.get(stored.table.columns[name].type.python_type)
+
+
+def _time(name: str, value: Any) -> datetime:
+    """Return a time as the database takes it; one without a zone is in UTC, as all are shown."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        time = None
+    if not isinstance(time, datetime):
+        raise InvalidDraft(
+            {name: f"This is a time, such as '2026-01-31 18:00', not {shown(value)}."}
+        )
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _by_name(
