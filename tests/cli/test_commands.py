@@ -56,7 +56,6 @@ REFUSED = f"postgresql://ada:{SECRET}@127.0.0.1:1/worlds"
         ("demo", "DATABASE_URL", f"postgresql://ada:{SECRET}@db:x/worlds", "cannot be read"),
         ("up", "USER", SECRET, "WORKBENCH_USER"),
         ("doctor", "DATABASE_URL", REFUSED, "nothing answers there"),
-        ("migrate", "DATABASE_URL", REFUSED, "nothing answers there"),
         ("up", "DATABASE_URL", REFUSED, "nothing answers there"),
     ],
 )
