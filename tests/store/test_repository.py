@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from workbench.database.address import Address
+from workbench.database.engine import Database
 from workbench.entities.persona import PersonaDraft
 from workbench.errors import (
     Ambiguous,
@@ -18,6 +20,7 @@ from workbench.errors import (
     StaleRecord,
     StillInUse,
     UnknownField,
+    WorkbenchError,
 )
 from workbench.workspace import Workspace
 
@@ -316,6 +319,25 @@ async def test_pages_hold_every_row_once_in_order(wb, denmark, order):
     assert len(set(paged)) == 23
 
 
+async def test_lists_can_be_paged_by(wb, denmark):
+    for number, tags in enumerate([["b"], [], ["a", "b"], ["a"], []]):
+        await wb.personas.add(name=f"P{number}", worldid=denmark.id, tags=tags)
+    found, token = [], None
+    while True:
+        page = await wb.personas.find(order=["tags", "name"], limit=2, after=token)
+        found += [persona.name for persona in page]
+        token = page.next
+        if token is None:
+            break
+    assert found == ["P1", "P4", "P3", "P2", "P0"]
+
+
+@pytest.mark.parametrize("column", ["attributes", "content"])
+async def test_what_has_no_order_is_refused_at_once(wb, column):
+    with pytest.raises(InvalidDraft, match=f"{column} has no order"):
+        await wb.images.find(order=[f"-{column}"])
+
+
 async def test_a_cursor_of_another_order_is_refused(wb, denmark):
     await wb.personas.add_many({"name": f"P{n}", "worldid": denmark.id} for n in range(3))
     page = await wb.personas.find(order=["name"], limit=1)
@@ -527,3 +549,30 @@ async def test_near_names_come_likest_first(wb, denmark, hamlet):
     near = await wb.near_names("persona", "HAMLET", world=denmark)
     assert [n.name for n in near] == ["HAMLET", "HAMLETS GHOST"]
     assert near[0].likeness == 1
+
+
+async def test_errors_of_other_peoples_code_pass_through_a_transaction_as_they_are(wb, tmp_path):
+    async def work():
+        async with wb.transaction():
+            await wb.worlds.add(name="Denmark")
+            async with wb.transaction():
+                raise FileNotFoundError(tmp_path / "missing")
+
+    with pytest.raises(FileNotFoundError):
+        await work()
+    assert await wb.worlds.count() == 0
+
+
+async def test_a_workspace_is_refused_on_a_second_event_loop(wb):
+    await wb.worlds.count()
+    with pytest.raises(WorkbenchError, match="another event loop"):
+        await asyncio.to_thread(lambda: asyncio.run(wb.worlds.count()))
+    assert await wb.worlds.count() == 0
+
+
+def test_a_workspace_goes_on_when_its_event_loop_has_ended(server):
+    name = server.new_database("template_workbench")
+    workspace = Workspace(Database(Address.parse(server.url(name))))
+    assert [asyncio.run(workspace.worlds.count()) for _ in range(2)] == [0, 0]
+    asyncio.run(workspace.close())
+    server.drop(name)

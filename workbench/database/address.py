@@ -30,9 +30,7 @@ class Address:
         try:
             parts = urlsplit(url)
             _ = parts.port
-            query = parse_qs(
-                parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
-            )
+            query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
             raise BadSettings(
                 "WORKBENCH_DATABASE_URL cannot be read. It looks like "

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from workbench.database.address import Address
 from workbench.database.translate import translated, unreachable
-from workbench.errors import BadSettings, Conflict, InvalidDraft
+from workbench.errors import BadSettings, Conflict, InvalidDraft, WorkbenchError
 
 __all__ = ["Database"]
 
@@ -109,6 +109,7 @@ class Database:
             isolation_level="AUTOCOMMIT",
         )
         self._transactions = self.engine.execution_options(isolation_level="READ COMMITTED")
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._current: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
 
     async def connect(self) -> asyncpg.Connection:
@@ -132,8 +133,22 @@ class Database:
             raise unreachable(error, self.address.shown) from error
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; the next use opens new ones, on whatever loop it runs."""
         await self.engine.dispose()
+        self._loop = None
+
+    def _keep_to_one_loop(self) -> None:
+        """Refuse a second event loop: connections used from two crash the process."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            if self._loop is not None:  # its connections ended with it
+                self.engine.sync_engine.dispose(close=False)
+            self._loop = loop
+        if self._loop is not loop:
+            raise WorkbenchError(
+                "This workspace is in use on another event loop (another thread, or a subshell "
+                "of the kernel). Open one here too: `await workbench.connect()`."
+            )
 
     @property
     def in_transaction(self) -> bool:
@@ -151,6 +166,7 @@ class Database:
             async with current.taking_turn() as connection:
                 yield connection
             return
+        self._keep_to_one_loop()
         with translated():
             async with self.engine.connect() as connection:
                 yield connection
@@ -163,6 +179,7 @@ class Database:
             async with current.taking_turn() as connection:
                 yield connection
             return
+        self._keep_to_one_loop()
         with translated():
             async with self._transactions.begin() as connection:
                 yield connection
@@ -194,7 +211,7 @@ class Database:
         outer = self._current.get()
         if outer is not None:
             # The turn is held to the block's end: savepoints of parallel blocks must not cross.
-            with translated():
+            with translated(around=True):
                 async with (
                     outer.turn,
                     outer.connection.begin_nested(),
@@ -202,7 +219,8 @@ class Database:
                 ):
                     yield
             return
-        with translated():
+        self._keep_to_one_loop()
+        with translated(around=True):
             async with self._transactions.begin() as connection:
                 if reason or source:
                     await connection.execute(

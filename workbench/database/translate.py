@@ -75,6 +75,7 @@ def translated(
     values: Mapping[str, Any] | None = None,
     *,
     removing: bool = False,
+    around: bool = False,
 ) -> Iterator[None]:
     """Raise workbench errors for errors of the database inside the block.
 
@@ -86,6 +87,9 @@ def translated(
         What was being written, so that a message can quote it.
     removing
         Whether rows are being deleted: a foreign key then means that they are in use.
+    around
+        Whether other people's code runs in the block: a file that it does not find is its
+        own affair, so errors of the operating system pass as they are.
     """
     try:
         yield
@@ -93,6 +97,8 @@ def translated(
         cause = _cause(error)
         raise translate(cause, entity, values, removing=removing) from error
     except (asyncpg.PostgresError, *_CONNECTION) as error:
+        if around and isinstance(error, OSError):
+            raise
         raise translate(error, entity, values, removing=removing) from error
 
 
