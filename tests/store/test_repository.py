@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from uuid import uuid4
 
 import pytest
@@ -570,9 +571,13 @@ async def test_a_workspace_is_refused_on_a_second_event_loop(wb):
     assert await wb.worlds.count() == 0
 
 
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_a_workspace_goes_on_when_its_event_loop_has_ended(server):
     name = server.new_database("template_workbench")
     workspace = Workspace(Database(Address.parse(server.url(name))))
     assert [asyncio.run(workspace.worlds.count()) for _ in range(2)] == [0, 0]
     asyncio.run(workspace.close())
+    gc.collect()  # the connections that the first loop left open
     server.drop(name)
