@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from workbench.editing import RepositorySource
@@ -50,6 +52,25 @@ async def test_another_question_begins_anew(personas):
     assert [row["name"] for row in found.rows] == ["P007"]
     with pytest.raises(UnknownField):
         await page(personas, filters=[Filter("nme", "contains", "x")])
+
+
+async def test_two_questions_at_once_do_not_get_each_others_answers(personas):
+    few, all_ = await asyncio.gather(
+        page(personas, filters=[Filter("kind", "equals", "b")]),
+        page(personas, sort=[Sort("name", True)]),
+    )
+    assert (few.total, all_.total) == (83, 250)
+    rest = await page(personas, 100, sort=[Sort("name", True)])
+    assert rest.rows[0]["name"] == "P149"
+
+
+async def test_what_has_no_tags_is_filtered_as_empty(wb, denmark):
+    await wb.personas.add(name="Tagged", tags=["ghost"], world=denmark)
+    await wb.personas.add(name="Bare", world=denmark)
+    source = RepositorySource(wb.personas, denmark)
+    for test, name in (("empty", "Bare"), ("not_empty", "Tagged")):
+        found = await page(source, filters=[Filter("tags", test)])
+        assert [row["name"] for row in found.rows] == [name]
 
 
 async def test_numbers_are_filtered_by_range(wb, denmark):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,18 @@ _LOOKUP_ROWS = 30
 _TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
 
 
+@dataclass
+class _Look:
+    """What is known of one question: how many rows fit, and where some blocks begin.
+
+    Blocks may be asked for side by side, so each keeps to the look that it began with.
+    """
+
+    asked: object = None
+    marks: dict[int, str] = field(default_factory=dict)
+    total: int | None = None
+
+
 class RepositorySource:
     """The rows of one repository, of one world or of all.
 
@@ -48,9 +61,7 @@ class RepositorySource:
         self.columns: list[Column] = columns_of(self.entity)
         self._world = world
         self._on_write = on_write
-        self._asked: object = None
-        self._marks: dict[int, str] = {}
-        self._total: int | None = None
+        self._look = _Look()
 
     async def page(
         self,
@@ -63,27 +74,28 @@ class RepositorySource:
     ) -> Page:
         """Return rows `start` to `start + count` of those that fit."""
         asked = (tuple(sort), repr(filters), search)
-        if start == 0 or asked != self._asked:  # a fresh look, or another question
-            self._asked, self._marks, self._total = asked, {}, None
+        if start == 0 or asked != self._look.asked:  # a fresh look, or another question
+            self._look = _Look(asked)
+        look = self._look
         order = steps(
             self.entity, [f"-{s.field}" if s.descending else s.field for s in sort] or self._order()
         )
         fitting = select(*self.entity.shown).where(*await self._fitting(filters, search))
-        mark = max((m for m in self._marks if m <= start), default=0)
+        mark = max((m for m in look.marks if m <= start), default=0)
         block = fitting.order_by(*(step.clause for step in order)).limit(count)
         if mark:
-            block = block.where(after(order, self._marks[mark]))
+            block = block.where(after(order, look.marks[mark]))
         if start > mark:
             block = block.offset(start - mark)
         async with self.database.reading() as connection:
             with translated(self.entity.name):
                 found = await connection.execute(self._labelled(block, order))
                 rows = [dict(row._mapping) for row in found]
-                if self._total is None:
-                    self._total = int(await connection.scalar(counted(fitting)) or 0)
+                if look.total is None:
+                    look.total = int(await connection.scalar(counted(fitting)) or 0)
         if len(rows) == count:
-            self._marks[start + count] = cursor(order, rows[-1])
-        return Page([_row(row) for row in rows], self._total)
+            look.marks[start + count] = cursor(order, rows[-1])
+        return Page([_row(row) for row in rows], look.total)
 
     async def row(self, id: UUID) -> Row:
         """Return one row; NotFound if there is none."""
@@ -164,7 +176,7 @@ class RepositorySource:
 
     def _wrote(self) -> None:
         """Forget what rows coming and going made untrue."""
-        self._total, self._marks = None, {}
+        self._look = _Look()
         self._on_write()
 
     def _order(self) -> list[str]:

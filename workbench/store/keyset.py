@@ -15,7 +15,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, UnaryExpression, and_, false, or_, tuple_
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    LargeBinary,
+    UnaryExpression,
+    and_,
+    false,
+    or_,
+    tuple_,
+)
 
 from workbench.entities import Link, Stored
 from workbench.errors import InvalidDraft
@@ -42,9 +52,12 @@ class Step:
 def steps(stored: Stored[Any, Any], order: Sequence[str]) -> list[Step]:
     """Return the order said as `["-words", "name"]`, made total by the key.
 
-    UnknownField names a column that does not exist.
+    UnknownField names a column that does not exist, InvalidDraft one that has no order.
     """
     said = [Step(stored.column(o.lstrip("-+")), o.startswith("-")) for o in order]
+    for step in said:
+        if isinstance(step.column.type, JSON | LargeBinary):
+            raise InvalidDraft({"order": f"{step.column.name} has no order. Choose another field."})
     key = stored.key if isinstance(stored, Link) else ("id",)
     missing = [column for column in key if column not in {s.column.name for s in said}]
     # The last direction goes on: an index serves either way, but not a mixture.
@@ -108,6 +121,6 @@ def _typed(column: Column[Any], value: Any) -> Any:
         return datetime.fromisoformat(value)
     if kind is UUID:
         return UUID(value)
-    if not isinstance(value, int | float | str | bool):
+    if not isinstance(value, int | float | str | bool | list):
         raise ValueError(f"{column.name} cannot be paged by")
     return value
