@@ -70,7 +70,8 @@ class LinkRepository(Rows[DraftT, RecordT]):
         self, record: RecordT, /, *, reason: str | None = None, **fields: Any
     ) -> RecordT:
         """Change some fields of a row as it was read; raises as `Repository.update` does."""
-        values = await resolve(self.database, self.link, fields)
+        world = getattr(record, "worldid", None)
+        values = await resolve(self.database, self.link, fields, world=world)
         known = {name: getattr(record, name) for name in self.link.draft.model_fields}
         draft = self.link.validate({**known, **values})
         changed = {name: getattr(draft, name) for name in values}

@@ -61,12 +61,16 @@ async def near_names(
 
 
 async def resolve(
-    database: Database, stored: Stored[Any, Any], values: Mapping[str, Any]
+    database: Database,
+    stored: Stored[Any, Any],
+    values: Mapping[str, Any],
+    *,
+    world: UUID | None = None,
 ) -> dict[str, Any]:
     """Return `values` with readable twins turned into ids.
 
-    A twin holds a record, an id, or a name; a name is looked up in the world that is given
-    along with it, if one is.
+    A twin holds a record, an id, or a name; a name is looked up in `world`, or else in the
+    world that is given along with it, itself or by a record that lies in it.
 
     Raises
     ------
@@ -77,15 +81,18 @@ async def resolve(
         name: value for name, value in values.items() if f"{name}id" not in stored.references
     }
     twins = {name: value for name, value in values.items() if name not in resolved}
-    # The world first: it narrows the others.
-    for name in sorted(twins, key=lambda twin: twin != "world"):
+    world = world or resolved.get("worldid")
+    # The world first, then records: they narrow the others.
+    for name in sorted(twins, key=lambda twin: (twin != "world", isinstance(twins[twin], str))):
         column, value = f"{name}id", twins[name]
         if isinstance(value, EntityRecord):
+            world = world or getattr(value, "worldid", None)
             value = value.id
         if isinstance(value, str):
             target = ENTITIES[stored.references[column]]
-            value = await _by_name(database, target, value, resolved.get("worldid"))
+            value = await _by_name(database, target, value, world)
         resolved[column] = value
+        world = world or resolved.get("worldid")
     return resolved
 
 

@@ -190,7 +190,7 @@ class Repository(Rows[DraftT, RecordT]):
         NotFound, InvalidDraft, UnknownField, DuplicateName, MissingReference, InTheTrash
             Nothing was written.
         """
-        values = await resolve(self.database, self.entity, {**(changes or {}), **fields})
+        given = {**(changes or {}), **fields}
         if isinstance(record, EntityRecord):
             current: Any = record
             version = record.version if version is None else version
@@ -202,6 +202,8 @@ class Repository(Rows[DraftT, RecordT]):
             current = await self.get(self._id(record))
             if current.version != version:
                 raise StaleRecord(self.entity.name, current, expected_version=version)
+        world = getattr(current, "worldid", None)
+        values = await resolve(self.database, self.entity, given, world=world)
         known = {
             n: getattr(current, n) for n in self.entity.draft.model_fields if hasattr(current, n)
         }
