@@ -41,7 +41,7 @@ def failure(state: str, **fields: str) -> asyncpg.PostgresError:
 BY_STATE = {
     "40001": Conflict,
     "40P01": Conflict,
-    "25P02": Conflict,
+    "25P02": WorkbenchError,
     "53100": StoreUnavailable,
     "53200": StoreUnavailable,
     "53300": StoreUnavailable,

@@ -141,7 +141,7 @@ def translate(
             "(WORKBENCH_STATEMENT_TIMEOUT_SECONDS). Ask for less at once."
         )
     if state == "25P02":
-        return Conflict(
+        return WorkbenchError(
             "This transaction failed at an earlier statement and writes nothing. Leave its "
             "block and begin again; a part that may fail goes into a block of its own within."
         )
