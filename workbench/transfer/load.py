@@ -8,6 +8,7 @@ plan is known to be good.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -16,7 +17,7 @@ from sqlalchemy import text
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import STORED, Stored
-from workbench.errors import Conflict, DuplicateName, Refused
+from workbench.errors import Conflict, DuplicateName, Refused, WorkbenchError
 from workbench.transfer import apply
 from workbench.transfer.lookups import lookups
 from workbench.transfer.outside import Outside, World
@@ -110,13 +111,15 @@ async def load(
 async def _analyze(database: Database, report: LoadReport) -> None:
     """Let PostgreSQL count what is new at once: until it does, it plans as if tables were empty.
 
-    After the commit, so that imports at the same time do not wait for each other.
+    After the commit, so that imports at the same time do not wait for each other. What is
+    written is written: nothing that goes wrong here may look as if it were not.
     """
     for stored in STORED.values():
         counts = report.tables.get(stored.plural)
         if counts is not None and counts.inserted + counts.updated >= _ANALYZED_FROM_ROWS:
-            async with database.reading() as connection:
-                await connection.execute(text(f'ANALYZE "{stored.name}"'))
+            with suppress(WorkbenchError):  # PostgreSQL counts by itself, a minute later
+                async with database.reading() as connection:
+                    await connection.execute(text(f'ANALYZE (SKIP_LOCKED) "{stored.name}"'))
 
 
 def _prepare(

@@ -1,0 +1,24 @@
+"""What comes after the commit of a large import."""
+
+from __future__ import annotations
+
+import asyncpg
+import pandas as pd
+import pytest
+
+from workbench.workspace import Workspace
+
+
+async def test_an_import_neither_waits_nor_fails_where_statistics_cannot_be_taken(
+    wb: Workspace, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("workbench.transfer.load._ANALYZED_FROM_ROWS", 1)
+    await wb.worlds.add(name="Denmark")
+    async with sql.transaction():
+        # As a VACUUM or another ANALYZE holds it.
+        await sql.execute("LOCK TABLE persona IN SHARE UPDATE EXCLUSIVE MODE")
+        await sql.execute("SET LOCAL idle_in_transaction_session_timeout = '5s'")
+        report = await wb.load({"personas": pd.DataFrame({"name": ["Yorick"]})}, world="Denmark")
+        assert await sql.fetchval("SELECT 1") == 1  # still held: the import did not wait for it
+    assert report.written
+    assert await wb.personas.count() == 1
