@@ -15,7 +15,7 @@ depends_on = None
 
 # Time-ordered ids keep inserts at the end of every index. PostgreSQL 18 has uuidv7(); for
 # older ones the same layout (RFC 9562, section 5.7): 48 bits of milliseconds, then random.
-# The choice is made when a statement runs, so that a dump restores into either.
+# The choice is made when this step runs: a dump of 18 needs 18, one of an older server fits all.
 NEW_ID = """
 CREATE FUNCTION rules.new_id() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE AS $$ SELECT uuidv7() $$;

@@ -5,7 +5,7 @@
 * `trash`, `restore`: what is contained goes along, in the same statement.
 * `live_parent`: nothing lives inside something that is in the trash.
 * `tree`: a location does not lie in itself, however far up.
-* `keep`: rows are purged only from the trash.
+* `keep`: rows are purged only from the trash, and never by TRUNCATE, which the history misses.
 * `picture`: size and hash of a picture come from its bytes.
 
 Errors carry a constraint's name (`live_scene_actid`), like those of constraints proper.
@@ -222,6 +222,12 @@ KEEP = """
 CREATE FUNCTION rules.keep() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    RAISE check_violation USING
+      MESSAGE = format('%s is not truncated, which would leave nothing in the history', TG_TABLE_NAME),
+      HINT = 'Use DELETE.',
+      CONSTRAINT = format('keep_%s', TG_TABLE_NAME), TABLE = TG_TABLE_NAME;
+  END IF;
   RAISE check_violation USING
     MESSAGE = format('rows of %s are purged only from the trash', TG_TABLE_NAME),
     HINT = format('First: UPDATE %I SET deleted_at = now() WHERE ...', TG_TABLE_NAME),
