@@ -22,3 +22,12 @@ async def test_an_import_neither_waits_nor_fails_where_statistics_cannot_be_take
         assert await sql.fetchval("SELECT 1") == 1  # still held: the import did not wait for it
     assert report.written
     assert await wb.personas.count() == 1
+
+
+async def test_small_tables_are_counted_too_so_that_the_next_import_is_planned_well(
+    wb: Workspace, sql: asyncpg.Connection
+):
+    await wb.worlds.add(name="Denmark")
+    names = [f"Courtier {n}" for n in range(300)]
+    await wb.load({"personas": pd.DataFrame({"name": names})}, world="Denmark")
+    assert await sql.fetchval("SELECT reltuples FROM pg_class WHERE relname = 'persona'") == 300
