@@ -413,6 +413,15 @@ def triggers() -> list[str]:
             "picture()",
         )
     )
+    made.append(
+        trigger(
+            "picture_gone",
+            "image",
+            "BEFORE UPDATE OF content ON {table}",
+            "OLD.content IS NOT NULL AND NEW.content IS NULL",
+            "picture()",
+        )
+    )
     return made
 
 

@@ -306,6 +306,12 @@ async def test_a_picture_has_at_most_10_mebibytes_and_its_own_size_and_hash(sql,
         await sql.execute("UPDATE image SET content = $1", bytes(10 * 1024 * 1024 + 1))
 
 
+async def test_a_picture_that_is_gone_leaves_no_size_and_no_hash(sql, one):
+    await sql.execute("UPDATE image SET content = $1", b"some bytes")
+    row = await sql.fetchrow("UPDATE image SET content = NULL RETURNING byte_size, sha256")
+    assert tuple(row) == (None, None)
+
+
 async def test_a_location_does_not_lie_in_itself(sql, one):
     world = one.ids["world"]
     top = one.ids["location"]

@@ -467,6 +467,33 @@ async def test_blocks_in_parallel_within_a_block_are_undone_each_alone(wb, denma
     assert {p.name[:-2] for p in await wb.personas.find()} == kept
 
 
+@pytest.mark.parametrize("within", [False, True])
+async def test_work_that_outlives_its_block_is_refused(wb, denmark, within):
+    go = asyncio.Event()
+
+    async def late():
+        await go.wait()
+        await wb.personas.add(name="Late", worldid=denmark.id)
+
+    async def block():
+        async with wb.transaction():
+            return asyncio.ensure_future(late())
+
+    if within:
+        async with wb.transaction():
+            task = await block()
+            go.set()
+            with pytest.raises(WorkbenchError, match="has ended"):
+                await task
+            await wb.personas.add(name="In time", worldid=denmark.id)
+    else:
+        task = await block()
+        go.set()
+        with pytest.raises(WorkbenchError, match="has ended"):
+            await task
+    assert await wb.personas.count() == within
+
+
 async def test_deadlocks_are_repeated_until_both_are_done(wb, denmark):
     one = await wb.personas.add(name="One", worldid=denmark.id)
     two = await wb.personas.add(name="Two", worldid=denmark.id)

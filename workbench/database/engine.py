@@ -44,10 +44,16 @@ class _Transaction:
     connection: AsyncConnection
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     doubtful: bool = False
+    ended: bool = False
 
     @asynccontextmanager
     async def taking_turn(self) -> AsyncIterator[AsyncConnection]:
         async with self.turn:
+            if self.ended:
+                raise WorkbenchError(
+                    "The transaction in which this work was started has ended, and this is not "
+                    "done. Await work inside the block that starts it."
+                )
             try:
                 yield self.connection
             except BaseException:
@@ -238,6 +244,7 @@ class Database:
             yield
             await block.check()
         finally:
+            block.ended = True
             self._current.reset(token)
 
     async def atomically(
