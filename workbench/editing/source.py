@@ -182,7 +182,7 @@ class RepositorySource:
     def _order(self) -> list[str]:
         """Return the order in which people expect the rows: within a parent by position."""
         columns = self.entity.table.c
-        if self.entity.parent not in ("world", "user", None):
+        if self.entity.is_inner:
             return [f"{self.entity.parent}id", "position" if "position" in columns else "name"]
         return ["position", "name"] if "position" in columns else [self.entity.label]
 

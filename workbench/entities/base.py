@@ -219,6 +219,11 @@ class Entity(Stored[DraftT, RecordT]):
         return "ownerid" if self.name == "world" else f"{self.parent}id"
 
     @property
+    def is_inner(self) -> bool:
+        """Whether it lies in something that lies in a world: a name alone says little then."""
+        return self.parent not in ("world", "user", None)
+
+    @property
     def in_world(self) -> bool:
         """Whether the rows live in a world."""
         return "worldid" in self.table.columns

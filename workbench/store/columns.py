@@ -75,10 +75,9 @@ class Tables:
         path: list[tuple[str, ...]] = [(name,)]
         while True:
             entity = self.entity(path[0])
-            above = entity.parent_column
-            if above is None or entity.parent in ("world", "user"):
+            if not entity.is_inner:
                 return path
-            path.insert(0, (*path[0], above))
+            path.insert(0, (*path[0], f"{entity.parent}id"))
 
     def target(self, keys: tuple[str, ...]) -> Any:
         """Return what the foreign keys `keys` lead to, each followed from the one before."""
