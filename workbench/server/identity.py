@@ -70,7 +70,10 @@ class OneTimeToken:
 
 
 class Sessions:
-    """Sessions by the hash of their secret, kept in a file that only its owner may read."""
+    """Sessions by the hash of their secret, kept in a file that only its owner may read.
+
+    Servers on several ports may share the file, so it is read again before each change of it.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -79,6 +82,7 @@ class Sessions:
     def start(self) -> str:
         """Start a session and return its secret, which is kept nowhere but in the cookie."""
         secret = secrets.token_urlsafe(32)
+        self._expiry = self._read()
         self._expiry[_digest(secret)] = time.time() + SESSION_SECONDS
         self._write()
         return secret
@@ -94,6 +98,7 @@ class Sessions:
 
     def end(self, name: str) -> None:
         """End a session; one that is not there is no error."""
+        self._expiry = self._read()
         if self._expiry.pop(name, None) is not None:
             self._write()
 
