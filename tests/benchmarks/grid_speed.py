@@ -6,7 +6,7 @@ Two worlds in one database, of 100 and of 100,000 scenes; the blocks are those o
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pyarrow as pa
 
@@ -16,9 +16,8 @@ from tests.benchmarks.measure import (
     run,
     server,
     stopwatch,
-    table,
-    write_section,
 )
+from tests.benchmarks.results import table, write_section
 from workbench.editing import RepositorySource
 from workbench.transfer.load import load
 from workbench.widgets.source import Filter, Page, Sort
@@ -42,7 +41,7 @@ def world(name: str, scenes: int) -> dict[str, pa.Table]:
     act = [f"Act {1 + n // PER_ACT}" for n in range(scenes)]
     constant = {"world": name, "story": "The story"}
 
-    def made(rows: int, **columns: list[object]) -> pa.Table:
+    def made(rows: int, **columns: Sequence[object]) -> pa.Table:
         return pa.table({**{k: [v] * rows for k, v in constant.items()}, **columns})
 
     return {

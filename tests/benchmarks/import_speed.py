@@ -7,16 +7,14 @@ triggers and history, each in one transaction.
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 
 import pandas as pd
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import select, text
 
 from tests.benchmarks.measure import (
     SHARED,
@@ -27,12 +25,12 @@ from tests.benchmarks.measure import (
     scaled_world,
     server,
     stopwatch,
-    table,
-    write_section,
 )
+from tests.benchmarks.results import table, write_section
 from workbench.entities import STORED
 from workbench.entities.base import STAMPS
 from workbench.transfer.load import load
+from workbench.transfer.report import Progress
 
 TITLE = "Import"
 PACKAGES = ("pandas", "pyarrow", "asyncpg", "psycopg", "SQLAlchemy")
@@ -75,14 +73,14 @@ class Files:
 
     async def _load(self, *, inserted: bool) -> float:
         marks: dict[str, float] = {}
+
+        def mark(progress: Progress) -> None:
+            marks.setdefault(progress.stage, perf_counter() - start)
+
         async with self.on.database(self._loaded) as database:
             with stopwatch() as watch:
                 start = perf_counter()
-                report = await load(
-                    database,
-                    self.folder,
-                    progress=lambda p: marks.setdefault(p.stage, perf_counter() - start),
-                )
+                report = await load(database, self.folder, progress=mark)
         report.raise_for_problems()
         assert (sum(t.inserted for t in report.tables.values()) > 0) is inserted
         if inserted:
@@ -98,10 +96,10 @@ class Files:
         for name, columns in COLUMNS.items():
             path = self.on.home / f"{name}.copy"
             listed = ", ".join(f'"{column}"' for column in columns)
-            self._psql(self._loaded, f"\\copy \"{name}\" ({listed}) TO '{path}'")
+            self.on.psql(self._loaded, f"\\copy \"{name}\" ({listed}) TO '{path}'")
             self._copies[f'"{name}" ({listed})'] = path
         if frames:
-            engine = self._engine(self._loaded)
+            engine = self.on.engine(self._loaded)
             with engine.connect() as connection:
                 for stored in STORED.values():
                     if stored.name in COLUMNS:
@@ -115,14 +113,14 @@ class Files:
         commands = [LATE, *(f"\\copy {to} FROM '{path}'" for to, path in self._copies.items())]
         name = await self.on.copy_of()
         with stopwatch() as watch:
-            self._psql(name, *commands)
+            self.on.psql(name, *commands)
         await self.on.drop(name)
         return watch.seconds
 
     def to_sql(self, method: str | None) -> Candidate:
         async def work() -> float:
             name = await self.on.copy_of()
-            engine = self._engine(name)
+            engine = self.on.engine(name)
             with stopwatch() as watch, engine.begin() as connection:
                 connection.execute(text(LATE))
                 for table_name, frame in self._frames.items():
@@ -132,7 +130,7 @@ class Files:
                         connection,
                         if_exists="append",
                         index=False,
-                        dtype={c: columns[c].type for c in frame},
+                        dtype={c: columns[c].type for c in map(str, frame)},
                         method=method,  # type: ignore[arg-type]
                         chunksize=1000 if method else None,
                     )
@@ -141,21 +139,6 @@ class Files:
             return watch.seconds
 
         return work
-
-    def _psql(self, database: str, *commands: str) -> None:
-        psql = shutil.which("psql")
-        if psql is None:
-            sys.exit("psql is not installed: apt-get install postgresql-client")
-        command = [psql, "-Xq1", "-v", "ON_ERROR_STOP=1", "-d", self.on.url(database)]
-        options = {"PGOPTIONS": f"-c workbench.userid={self.on.user}"}
-        for one in commands:
-            command += ["-c", one]
-        subprocess.run(command, check=True, env=options)
-
-    def _engine(self, database: str):  # type: ignore[no-untyped-def]
-        url = self.on.url(database).replace("postgresql:", "postgresql+psycopg:")
-        options = f"-c workbench.userid={self.on.user}"
-        return create_engine(url, connect_args={"options": options})
 
 
 async def measured(files: Files, rounds: int, *, to_sql: bool) -> dict[str, float]:

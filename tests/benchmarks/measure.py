@@ -1,4 +1,4 @@
-"""What the benchmarks share: a server of their own, turns, medians, and the table of results.
+"""What the benchmarks share: a server of their own, peers to speak to it, turns and medians.
 
 The server has PostgreSQL's own settings, fsync and all; every measurement starts from a fresh
 copy of a migrated database, after a checkpoint.
@@ -7,25 +7,22 @@ copy of a migrated database, after a checkpoint.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import gc
-import os
-import platform
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import Engine, create_engine
 
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
@@ -35,7 +32,6 @@ from workbench.database.users import acting_user
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
-RESULTS = Path(__file__).with_name("RESULTS.md")
 _TEMPLATE = "template_bench"
 
 Candidate = Callable[[], Awaitable[float]]
@@ -55,6 +51,22 @@ class Server:
 
     def url(self, name: str) -> str:
         return self.owner.replace("/workbench?", f"/{name}?")
+
+    def engine(self, name: str) -> Engine:
+        """Return an engine on psycopg, acting as the same user: what pandas is given."""
+        url = self.url(name).replace("postgresql:", "postgresql+psycopg:")
+        return create_engine(url, connect_args={"options": f"-c workbench.userid={self.user}"})
+
+    def psql(self, name: str, *commands: str) -> None:
+        """Run commands of psql in one transaction."""
+        program = shutil.which("psql")
+        if program is None:
+            sys.exit("psql is not installed: apt-get install postgresql-client")
+        command = [program, "-Xq1", "-v", "ON_ERROR_STOP=1", "-d", self.url(name)]
+        for one in commands:
+            command += ["-c", one]
+        options = {"PGOPTIONS": f"-c workbench.userid={self.user}"}
+        subprocess.run(command, check=True, env=options)
 
     async def run(self, *statements: str) -> None:
         connection = await asyncpg.connect(self.admin)
@@ -153,36 +165,9 @@ async def in_turns(candidates: Mapping[str, Candidate], rounds: int) -> dict[str
     return {name: statistics.median(seconds) for name, seconds in took.items()}
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table in Markdown; numbers stand to the right."""
-    lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def write_section(title: str, *paragraphs: str, packages: Sequence[str] = ()) -> None:
-    """Print a section and put it into RESULTS.md in place of the one of the same title."""
-    versions = [f"Python {platform.python_version()}"]
-    versions += [f"{name} {version(name)}" for name in packages]
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    cores = len(os.sched_getaffinity(0))
-    about = f"{when}; {cores} shared cores, load at the end {load}; {', '.join(versions)}."
-    body = "\n\n".join([f"## {title}", about, *paragraphs]) + "\n"
-    print(body)
-    old = RESULTS.read_text() if RESULTS.exists() else "# Results of the benchmarks\n"
-    parts = re.split(r"(?m)^(?=## )", old)
-    kept = [part for part in parts[1:] if not part.startswith(f"## {title}\n")]
-    sections = sorted([*(part.rstrip() + "\n" for part in kept), body])
-    RESULTS.write_text("\n".join([parts[0].rstrip() + "\n", *sections]))
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a benchmark."""
     if not SHARED.is_dir():
         sys.exit("The benchmarks need ../shared with its data and tools.")
 
-    async def whole() -> None:
-        await main()
-
-    asyncio.run(whole())
+    asyncio.run(main())

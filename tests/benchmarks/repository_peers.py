@@ -108,7 +108,7 @@ class Core(Peer):
         await self._engine.dispose()
 
 
-class Personas(SQLAlchemyAsyncRepository[PersonaRow]):  # type: ignore[type-var]
+class Personas(SQLAlchemyAsyncRepository[PersonaRow]):
     model_type = PersonaRow
 
 

@@ -21,10 +21,9 @@ from tests.benchmarks.measure import (
     scaled_world,
     server,
     stopwatch,
-    table,
-    write_section,
 )
 from tests.benchmarks.repository_peers import AdvancedAlchemy, Core, Ours, Peer, Raw
+from tests.benchmarks.results import table, write_section
 from workbench.database.engine import Database
 from workbench.transfer.load import load
 

@@ -20,7 +20,8 @@ from time import perf_counter
 import psutil
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.benchmarks.measure import run, table, temporary_folder, write_section
+from tests.benchmarks.measure import run, temporary_folder
+from tests.benchmarks.results import table, write_section
 
 TITLE = "Start"
 PACKAGES = ("voila", "jupyter-server", "ipykernel", "anywidget", "playwright")
