@@ -172,8 +172,8 @@ class Rows(Generic[DraftT, RecordT]):
     def _record(self, row: Row[Any]) -> RecordT:
         """Return the record of a row of `_columns`, which obeys the rules already.
 
-        As `model_construct`, which looks for aliases and defaults of every field: ten times
-        the cost, and more than the database takes for a page.
+        As `model_construct`, which looks for aliases and defaults of every field too: twice
+        the cost, which for a page is more than what the database takes.
         """
         record = self.stored.record
         made = record.__new__(record)
