@@ -49,7 +49,7 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         return asyncio.run(work())
     except KeyboardInterrupt:
-        typer.echo("Stopped. Nothing was written.", err=True)
+        typer.echo("Stopped. What was under way is undone.", err=True)
         sys.exit(130)
 
 

@@ -355,7 +355,8 @@ class Workspace:
     async def _world_path(self, world: WorldKey) -> str:
         if isinstance(world, str):
             return world
-        found = world if isinstance(world, World) else await self.worlds.get(world)
+        # Read again: a record may be older than its world's name.
+        found = await self.worlds.get(world.id if isinstance(world, World) else world)
         owner = await self.users.get(found.ownerid)
         return f"{owner.email}/{found.name}"
 

@@ -31,6 +31,15 @@ BEGIN
 END $$;
 """
 
+STAMP_NEW_LINK = STAMP_NEW.replace("stamp_new()", "stamp_new_link()")
+STAMP_NEW = STAMP_NEW.replace(
+    "  RETURN NEW;",
+    """  IF NEW.deleted_at IS NOT NULL THEN
+    NEW.deleted_at := clock_timestamp();
+  END IF;
+  RETURN NEW;""",
+)
+
 # A row of an entity: the time of trashing is the server's too, but what is trashed along
 # with its parent takes the parent's, which tells later what to restore along with it.
 STAMP = """
@@ -318,8 +327,9 @@ def triggers() -> list[str]:
                 "stamp_new",
                 table,
                 "BEFORE INSERT ON {table}",
-                "NEW.version <> 1 OR NEW.created_at <> now() OR NEW.updated_at <> now()",
-                "stamp_new()",
+                "NEW.version <> 1 OR NEW.created_at <> now() OR NEW.updated_at <> now()"
+                + ("" if link else " OR NEW.deleted_at IS NOT NULL"),
+                "stamp_new_link()" if link else "stamp_new()",
             )
         )
         made.append(
@@ -428,6 +438,7 @@ def triggers() -> list[str]:
 def upgrade() -> None:
     for function in (
         STAMP_NEW,
+        STAMP_NEW_LINK,
         STAMP,
         STAMP_LINK,
         STAY,
@@ -448,6 +459,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for function in (
         "stamp_new",
+        "stamp_new_link",
         "stamp",
         "stamp_link",
         "stay",

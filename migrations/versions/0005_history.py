@@ -176,6 +176,7 @@ def row(table: str, alias: str) -> str:
     if table != "image":
         return f"to_jsonb({alias})"
     columns = ", ".join(f"{alias}.{column}" for column in IMAGE_COLUMNS)
+    columns += f", md5({alias}.thumbnail) AS thumbnail_md5"  # the content has its SHA-256
     return f"(SELECT to_jsonb(facts) FROM (SELECT {columns}) AS facts)"
 
 

@@ -275,6 +275,12 @@ async def test_add_many_is_all_or_none_and_keeps_the_order(wb, denmark):
         )
     assert await wb.personas.count() == 1500
     assert await wb.personas.add_many([]) == []
+    by_twin = await wb.personas.add_many(
+        [{"name": f"T{n}", "world": "tester@localhost/Denmark"} for n in range(3)]
+    )
+    assert {p.worldid for p in by_twin} == {denmark.id}
+    with pytest.raises(MissingReference, match="Add it first"):
+        await wb.personas.add_many([{"name": "X", "world": "Norway"}])
 
 
 async def test_find_filters_searches_and_counts(wb, denmark):
@@ -302,7 +308,12 @@ async def test_find_filters_searches_and_counts(wb, denmark):
     assert await names(search="old king") == ["GHOST"]
     assert await names(search="_") == []
     assert await names(world="Denmark", search="ghost") == ["GHOST"]
-    assert await names(world="Nowhere") == []
+    for told in (denmark, denmark.id, str(denmark.id), "tester@localhost/Denmark"):
+        assert await names(world=told, search="ghost") == ["GHOST"]
+    with pytest.raises(NotFound, match="Did you mean 'Denmark'"):
+        await names(world="Denmarc")
+    with pytest.raises(NotFound):
+        await wb.personas.count(world="Denmarc")
     page = await wb.personas.find(limit=2, total=True)
     assert (len(page), page.total) == (2, 4)
     assert await wb.personas.count(version__ge=1) == 4
@@ -548,6 +559,13 @@ async def test_every_write_is_one_changeset_with_author_and_reason(wb, sql, denm
         ("HAMLET",),
         "tester@localhost",
     )
+
+
+async def test_a_reason_given_inside_a_transaction_is_kept(wb, denmark):
+    async with wb.transaction():
+        await wb.personas.add(name="YORICK", worldid=denmark.id, reason="casting")
+        await wb.personas.add(name="OSRIC", worldid=denmark.id, reason="too late")
+    assert (await wb.latest_changes(denmark))[0].reason == "casting"
 
 
 async def test_outline_is_a_tree_in_order(wb, denmark):

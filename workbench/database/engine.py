@@ -212,8 +212,7 @@ class Database:
             itself again, `atomically` can.
         """
         for value in (reason, source):
-            if value is not None and "\x00" in value:
-                raise InvalidDraft({"reason": "This holds a NUL character. Take it out."})
+            _refuse_nul(value)
         outer = self._current.get()
         if outer is not None:
             # The turn is held to the block's end: savepoints of parallel blocks must not cross.
@@ -257,15 +256,18 @@ class Database:
         """Run `work` in a transaction, again if another one gets in its way.
 
         Only serialization failures and deadlocks are repeated, up to 8 times, with pauses
-        that grow. Inside a transaction `work` runs once, and the reason is that one's: it is to
-        be repeated whole.
+        that grow. Inside a transaction `work` runs once: that one is to be repeated whole. Its
+        reason is the first that is given.
         """
 
         async def whole() -> T:
             async with self.transaction(reason=reason, source=source):
                 return await work()
 
-        return await (work() if self.in_transaction else _repeated(whole))
+        if self.in_transaction:
+            await self._note(reason)
+            return await work()
+        return await _repeated(whole)
 
     async def repeated(self, work: Callable[[], Awaitable[T]], *, reason: str | None = None) -> T:
         """Run `work`, a single statement, again if another transaction got in its way.
@@ -276,10 +278,25 @@ class Database:
             return await self.atomically(work, reason=reason)
         return await (work() if self.in_transaction else _repeated(work))
 
+    async def _note(self, reason: str | None) -> None:
+        """Tell the database the reason of a transaction that is under way.
+
+        It is kept if nothing was changed before: a changeset has one reason, the first.
+        """
+        if reason is not None:
+            _refuse_nul(reason)
+            async with self.writing() as connection:
+                await connection.execute(_REASON, {"reason": reason, "source": self.source})
+
     async def driver(self, connection: AsyncConnection) -> asyncpg.Connection:
         """Return asyncpg's own connection, for COPY."""
         raw: Any = await connection.get_raw_connection()
         return raw.driver_connection
+
+
+def _refuse_nul(value: str | None) -> None:
+    if value is not None and "\x00" in value:
+        raise InvalidDraft({"reason": "This holds a NUL character. Take it out."})
 
 
 async def _repeated(work: Callable[[], Awaitable[T]]) -> T:

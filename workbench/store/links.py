@@ -11,7 +11,7 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities.base import DraftT, Link, RecordT
 from workbench.errors import InvalidDraft, NotFound, StaleRecord
-from workbench.store.names import resolve
+from workbench.store.names import resolve, resolve_many
 from workbench.store.rows import Rows
 
 
@@ -52,8 +52,14 @@ class LinkRepository(Rows[DraftT, RecordT]):
         self, drafts: Iterable[DraftT | Mapping[str, Any]], *, reason: str | None = None
     ) -> list[RecordT]:
         """Store new rows, all or none; raises as `Repository.add` does."""
+        given = list(drafts)
+        fields = await resolve_many(
+            self.database, self.link, [d for d in given if isinstance(d, Mapping)]
+        )
+        told = iter(fields)
         values = [
-            (self.link.validate(d) if isinstance(d, Mapping) else d).model_dump() for d in drafts
+            (self.link.validate(next(told)) if isinstance(d, Mapping) else d).model_dump()
+            for d in given
         ]
         if not values:
             return []

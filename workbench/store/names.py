@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -99,6 +100,11 @@ async def resolve(
 async def _by_name(
     database: Database, target: Entity[Any, Any], name: str, world: UUID | None
 ) -> UUID:
+    if target is WORLD:
+        try:
+            return await world_id(database, name)
+        except NotFound as error:
+            raise MissingReference(f"{error} Add it first.", entity="world", field="name") from None
     filters: dict[str, Any] = {target.label: name}
     if world is not None and target.in_world:
         filters["worldid"] = world
@@ -120,8 +126,38 @@ async def _by_name(
     return UUID(str(found[0]))
 
 
+async def resolve_many(
+    database: Database, stored: Stored[Any, Any], rows: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return `rows` with readable twins turned into ids; each set of names is looked up once."""
+    known: dict[tuple[object, ...], dict[str, Any]] = {}
+    resolved = []
+    for row in rows:
+        twins = {name: row[name] for name in row if f"{name}id" in stored.references}
+        given = (*twins.items(), row.get("worldid"))
+        if twins and given not in known:
+            known[given] = await resolve(database, stored, twins, world=row.get("worldid"))
+        rest = {name: value for name, value in row.items() if name not in twins}
+        resolved.append({**rest, **known.get(given, {})})
+    return resolved
+
+
+async def with_world_id(
+    database: Database, stored: Stored[Any, Any], filters: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return `filters` with a world's name turned into its id; NotFound if there is none.
+
+    A mistyped world would else look like an empty one.
+    """
+    world = filters.get("world")
+    if not isinstance(world, str | UUID) or "worldid" not in stored.references:
+        return filters
+    rest = {name: value for name, value in filters.items() if name != "world"}
+    return {**rest, "worldid": await world_id(database, world)}
+
+
 async def world_id(database: Database, world: WorldKey) -> UUID:
-    """Return the id of a live world told by record, id, name or `owner@mail/name`.
+    """Return the id of a live world told by record, id (as text too), name or `owner@mail/name`.
 
     Raises
     ------
@@ -132,6 +168,8 @@ async def world_id(database: Database, world: WorldKey) -> UUID:
         return world.id
     if isinstance(world, UUID):
         return world
+    with suppress(ValueError):
+        return UUID(world)
     table = WORLD.table
     owner, _, name = world.partition("/")
     said: dict[str, Any] = {"name": name, "owner": owner} if "@" in owner and name else {}

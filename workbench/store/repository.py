@@ -13,7 +13,7 @@ from workbench.database.translate import translated
 from workbench.entities.base import DraftT, Entity, EntityRecord, RecordT
 from workbench.errors import Ambiguous, InTheTrash, InvalidDraft, NotFound, StaleRecord
 from workbench.store.filters import conditions
-from workbench.store.names import near_names, resolve
+from workbench.store.names import near_names, resolve, resolve_many
 from workbench.store.rows import Rows
 
 _NEW_IDS = text("SELECT rules.new_id() FROM generate_series(1, :count)")
@@ -140,8 +140,14 @@ class Repository(Rows[DraftT, RecordT]):
         ------
         As `add`; `InvalidDraft.problems` are those of the first bad draft.
         """
+        given = list(drafts)
+        fields = await resolve_many(
+            self.database, self.entity, [d for d in given if isinstance(d, Mapping)]
+        )
+        told = iter(fields)
         values = [
-            (self.entity.validate(d) if isinstance(d, Mapping) else d).model_dump() for d in drafts
+            (self.entity.validate(next(told)) if isinstance(d, Mapping) else d).model_dump()
+            for d in given
         ]
         if not values:
             return []

@@ -19,6 +19,7 @@ from workbench.errors import InvalidDraft
 from workbench.store.filters import conditions, counted, live, matching
 from workbench.store.keyset import after as after_cursor
 from workbench.store.keyset import cursor, steps
+from workbench.store.names import with_world_id
 
 PAGE_ROWS = 50
 PAGE_MAXIMUM_ROWS = 10_000
@@ -124,13 +125,16 @@ class Rows(Generic[DraftT, RecordT]):
 
         Raises
         ------
+        NotFound
+            There is no such world.
         UnknownField
             A filter or the order names a field that does not exist.
         InvalidDraft
             A filter's value, `limit` or `after` cannot be used.
         """
-        if not 1 <= limit <= PAGE_MAXIMUM_ROWS:
+        if type(limit) is not int or not 1 <= limit <= PAGE_MAXIMUM_ROWS:
             raise InvalidDraft({"limit": f"This must be 1 to {PAGE_MAXIMUM_ROWS}."})
+        filters = dict(await with_world_id(self.database, self.stored, filters))
         fitting = self._fitting(filters, search, trashed=trashed)
         by = steps(self.stored, [order] if isinstance(order, str) else order)
         page = fitting.order_by(*(step.clause for step in by)).limit(limit + 1)
@@ -152,7 +156,8 @@ class Rows(Generic[DraftT, RecordT]):
         self, *, search: str | None = None, trashed: bool = False, **filters: Any
     ) -> int:
         """Return how many records fit; the parameters are those of `find`."""
-        statement = counted(self._fitting(filters, search, trashed=trashed))
+        told = await with_world_id(self.database, self.stored, filters)
+        statement = counted(self._fitting(told, search, trashed=trashed))
         async with self.database.reading() as connection:
             with translated(self.stored.name):
                 return int(await connection.scalar(statement) or 0)
