@@ -35,7 +35,8 @@ async def page(source, start=0, count=100, *, sort=(), filters=(), search=None):
 async def test_blocks_hold_every_row_once_in_whatever_order_they_are_asked(personas, sort):
     whole = [row["name"] for row in (await page(personas, 0, 300, sort=sort)).rows]
     assert len(whole) == len(set(whole)) == 250
-    for start in (0, 100, 200, 150, 50, 240):
+    assert (await page(personas, 260, 50, sort=sort)).rows == []
+    for start in (0, 249, 100, 200, 150, 50, 240):
         block = await page(personas, start, 50, sort=sort)
         assert [row["name"] for row in block.rows] == whole[start : start + 50]
         assert block.total == 250

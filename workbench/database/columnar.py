@@ -197,6 +197,7 @@ def _uri(database: Database) -> str:
     """Return the address with the settings of the pool's connections as libpq takes them."""
     settings = {
         **database.settings,
+        "work_mem": "64MB",  # frames with names sort and join 100,000 rows without the disk
         "standard_conforming_strings": "on",  # what values written into a statement rely on
     }
     given = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())

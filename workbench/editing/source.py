@@ -81,12 +81,7 @@ class RepositorySource:
             self.entity, [f"-{s.field}" if s.descending else s.field for s in sort] or self._order()
         )
         fitting = select(*self.entity.shown).where(*await self._fitting(filters, search))
-        mark = max((m for m in look.marks if m <= start), default=0)
-        block = fitting.order_by(*(step.clause for step in order)).limit(count)
-        if mark:
-            block = block.where(after(order, look.marks[mark]))
-        if start > mark:
-            block = block.offset(start - mark)
+        block = _block(fitting, order, look, start, count)
         async with self.database.reading() as connection:
             with translated(self.entity.name):
                 found = await connection.execute(self._labelled(block, order))
@@ -257,6 +252,25 @@ class RepositorySource:
         if self._world is not None and not isinstance(self._world, UUID):
             self._world = await world_id(self.database, self._world)
         return self._world
+
+
+def _block(
+    fitting: Select[Any], order: Sequence[Step], look: _Look, start: int, count: int
+) -> Select[Any]:
+    """Return the statement for a block, from the nearest known place: a mark, or the end."""
+    mark = max((m for m in look.marks if m <= start), default=0)
+    behind = None if look.total is None else look.total - start - count
+    if behind is not None and behind < start - mark:
+        clauses = (Step(step.column, not step.descending).clause for step in order)
+        return (
+            fitting.order_by(*clauses).limit(count + min(behind, 0)).offset(max(behind, 0))
+            if count + behind > 0
+            else fitting.limit(0)
+        )
+    block = fitting.order_by(*(step.clause for step in order)).limit(count)
+    if mark:
+        block = block.where(after(order, look.marks[mark]))
+    return block.offset(start - mark)
 
 
 def _words(entity: Entity[Any, Any], table: Any) -> ColumnElement[Any]:
