@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lab(folder: Path, notebook_environment: dict[str, str]) -> Iterator[str]:
     """The address of a JupyterLab that knows nothing of the settings of whoever runs the tests."""
-    own = {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter"), "JUPYTER_NO_CONFIG": "1"}
+    own = {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}
     process = subprocess.Popen(
         [sys.executable, "-m", "workbench", "lab", str(folder), "--port", "0"],
         env={**notebook_environment, **own, "PYTHONUNBUFFERED": "1"},
@@ -111,3 +112,9 @@ async def test_pages_and_reports_are_tables(opened: Open):
     table = page.locator(".jp-RenderedHTML table")
     await expect(table.locator("tbody tr")).to_have_count(2)
     await expect(page.locator(".jp-RenderedHTML")).to_contain_text("2 records, more follow.")
+
+
+async def test_nobody_is_asked_to_fetch_news(opened: Open):
+    page = await opened("news", "1")
+    about = json.loads(await page.locator("#jupyter-config-data").text_content())
+    assert about["disabledExtensions"] == ["@jupyterlab/apputils-extension:announcements"]

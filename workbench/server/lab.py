@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -62,12 +63,27 @@ def serve_lab(
             _serve(
                 _command(port, root_dir, open_browser),
                 # By environment: every user of the machine can read a command line.
-                {**os.environ, **kernel_environment, "JUPYTER_TOKEN": token},
+                {
+                    **os.environ,
+                    **kernel_environment,
+                    "JUPYTER_TOKEN": token,
+                    "JUPYTER_CONFIG_PATH": _configured(home),
+                },
                 log,
                 port,
                 lambda: on_ready(f"http://{HOST}:{port}/lab?token={token}"),
             )
         )
+
+
+def _configured(home: Path) -> str:
+    """Write our configuration of JupyterLab, and return the search path with it."""
+    folder = home / "jupyter"
+    (folder / "labconfig").mkdir(parents=True, exist_ok=True)
+    # It would ask whether it may fetch news from another server.
+    off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (folder / "labconfig" / "page_config.json").write_text(json.dumps(off), encoding="utf-8")
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_CONFIG_PATH")]))
 
 
 def _command(port: int, root_dir: Path, open_browser: bool) -> list[str]:
