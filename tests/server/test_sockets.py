@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from workbench.server.kernels import PageKernels, TooManyPages
-from workbench.server.sockets import PROTOCOL, BadFrame, refusal
+from workbench.server.sockets import PROTOCOL, BadFrame, PageSocket, refusal
 
 
 def frame(channel: str, kind: str, content: dict) -> bytes:
@@ -139,6 +142,43 @@ async def test_signing_out_closes_open_sockets(server):
         pass
     assert socket.close_code == 4401
     socket.close()
+
+
+class QuietSocket(PageSocket):
+    """A socket without a connection that notes what is done to it."""
+
+    ping_interval = ping_timeout = 30_000
+
+    def __init__(self, *, pinged: float, answered: float) -> None:
+        self.ws_connection = SimpleNamespace(client_terminated=False)
+        self.last_ping, self.last_pong = pinged, answered
+        self.done: list[str] = []
+
+    @property
+    def log(self) -> logging.Logger:
+        return logging.getLogger(__name__)
+
+    def ping(self, data: bytes = b"") -> None:
+        self.done.append("ping")
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self.done.append("close")
+
+
+async def test_a_socket_that_answered_the_last_ping_stays_open():
+    then = IOLoop.current().time() - 30.001
+    for answered in (then, then + 0.0005):  # the first ping of all has none before it
+        socket = QuietSocket(pinged=then, answered=answered)
+        socket.send_ping()
+        assert socket.done == ["ping"]
+        assert socket.last_ping > then
+
+
+async def test_a_socket_that_left_the_last_ping_unanswered_is_closed():
+    then = IOLoop.current().time() - 30.001
+    socket = QuietSocket(pinged=then, answered=then - 30)
+    socket.send_ping()
+    assert socket.done == ["close"]
 
 
 async def test_closing_a_page_ends_its_kernel(visitor, until, server):

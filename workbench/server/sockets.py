@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from jupyter_server.auth.authorizer import Authorizer
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
@@ -93,6 +94,9 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
 class PageSocket(VoilaKernelWebsocketHandler):
     """The socket of a page: v1 protocol only, from our own pages only."""
 
+    last_ping: float
+    last_pong: float
+
     @property
     def log(self) -> Any:
         """The application's log."""
@@ -110,6 +114,22 @@ class PageSocket(VoilaKernelWebsocketHandler):
         """Remember the socket by its kernel."""
         self.kernel_manager.socket_opened(kernel_id, self)
         await super().open(kernel_id)
+
+    def send_ping(self) -> None:
+        """Ping the browser, and close the socket if the last ping had no answer.
+
+        jupyter_server counts from the last answer, which is as old as the interval when the next
+        ping is due: with the longest timeout Tornado takes it would close every socket.
+        """
+        if self.ws_connection is None:
+            self.ping_callback.stop()
+            return
+        if self.last_pong < self.last_ping:
+            self.log.info("A page did not answer; its socket is closed.")
+            self.close()
+            return
+        self.last_ping = IOLoop.current().time()
+        self.ping(b"")
 
     def on_close(self) -> None:
         """Forget the socket."""
