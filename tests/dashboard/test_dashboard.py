@@ -239,3 +239,27 @@ async def test_leaving_something_unsaved_is_asked_first(reader):
     await reader.nav("Things").click()
     await reader.page.get_by_role("dialog").get_by_role("button", name="Discard them").click()
     await expect(reader.page.get_by_role("heading", name="Things", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("said", "condition"),
+    [
+        (">7", {"position__gt": 7}),
+        (">=7", {"position__ge": 7}),
+        ("<2", {"position__lt": 2}),
+        ("2-3", {"position__ge": 2, "position__le": 3}),
+    ],
+)
+async def test_ranges_mean_what_they_say(reader, there, said, condition):
+    await reader.open("Dracula", "Scenes")
+    field = reader.page.get_by_test_id("filter-position")
+    await (
+        field.locator("input")
+        .or_(reader.page.locator("input[data-testid='filter-position']"))
+        .first.fill(said)
+    )
+    count = await there.scenes.count(world="Dracula", **condition)
+    assert 0 < count < 37
+    await expect(reader.page.get_by_test_id("grid-count")).to_have_text(
+        f"{count} scene{'s' if count > 1 else ''}"
+    )

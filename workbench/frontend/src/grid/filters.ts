@@ -35,14 +35,27 @@ function testsOf(column: Column): Filter["test"][] {
   return [...own, "empty", "not_empty"];
 }
 
-/** Read "5", "3-10", ">3", "<10" as a range. */
-function range(text: string): Condition | null {
-  const bare = text.replace(/\s/g, "").replace(",", ".");
+/** The nearest number above (1) or below (-1): the ends of a range belong to it. */
+function beside(bound: number, direction: 1 | -1, whole: boolean): number {
+  if (whole) return direction === 1 ? Math.floor(bound) + 1 : Math.ceil(bound) - 1;
+  return bound + direction * Math.max(Number.MIN_VALUE, Math.abs(bound) * Number.EPSILON);
+}
+
+/** Read "5", "3-10", ">3", ">=3", "<10", "<=10" as a range. */
+function range(text: string, whole: boolean): Condition | null {
+  const bare = text.replace(/\s/g, "").replace(",", ".").replace("≥", ">=").replace("≤", "<=");
+  const compared = /^([<>])(=?)(-?[\d.]+)$/.exec(bare);
+  if (compared) {
+    const [, sign, equal, digits] = compared;
+    const bound = Number(digits);
+    if (Number.isNaN(bound)) return null;
+    const end = equal ? bound : beside(bound, sign === ">" ? 1 : -1, whole);
+    return { test: "between", value: sign === ">" ? [end, null] : [null, end], label: bare.replace(">=", "≥").replace("<=", "≤") };
+  }
   const number = (part: string | undefined) => (part ? Number(part) : null);
-  const found = /^(-?[\d.]+)?(?:-|–|\.\.|to)(-?[\d.]+)?$/.exec(bare) ?? /^>=?(-?[\d.]+)()$/.exec(bare);
-  const below = /^<=?(-?[\d.]+)$/.exec(bare);
+  const found = /^(-?[\d.]+)?(?:-|–|\.\.|to)(-?[\d.]+)?$/.exec(bare);
   const exact = /^-?[\d.]+$/.test(bare) ? bare : undefined;
-  const pair = exact ? [number(exact), number(exact)] : below ? [null, number(below[1])] : found ? [number(found[1]), number(found[2])] : null;
+  const pair = exact ? [number(exact), number(exact)] : found ? [number(found[1]), number(found[2])] : null;
   if (!pair || pair.every((end) => end === null) || pair.some((end) => Number.isNaN(end))) return null;
   return { test: "between", value: pair };
 }
@@ -51,10 +64,11 @@ function words(condition: Condition | null): string {
   if (!condition) return "";
   if (condition.test === "empty") return "(empty)";
   if (condition.test === "not_empty") return "(not empty)";
-  if (condition.test !== "between") return condition.label ?? String(condition.value ?? "");
+  if (condition.label !== undefined) return condition.label;
+  if (condition.test !== "between") return String(condition.value ?? "");
   const [low, high] = condition.value as [unknown, unknown];
   if (low === high) return String(low);
-  return low == null ? `< ${high}` : high == null ? `> ${low}` : `${low}–${high}`;
+  return low == null ? `≤${high}` : high == null ? `≥${low}` : `${low}–${high}`;
 }
 
 export class FilterRow implements FloatingFilterDisplayComp<unknown, unknown, Condition> {
@@ -89,7 +103,7 @@ export class FilterRow implements FloatingFilterDisplayComp<unknown, unknown, Co
     const number = kind === "integer" || kind === "number";
     const apply = () => {
       const text = input.value.trim();
-      const condition = !text ? null : number ? range(text) : { test: "contains" as const, value: text };
+      const condition = !text ? null : number ? range(text, this.params.wb.kind === "integer") : { test: "contains" as const, value: text };
       input.setAttribute("aria-invalid", String(Boolean(text) && !condition));
       if (condition || !text) this.params.onModelChange(condition);
     };
@@ -100,7 +114,7 @@ export class FilterRow implements FloatingFilterDisplayComp<unknown, unknown, Co
       "data-testid": `filter-${this.params.wb.field}`,
       placeholder: number ? "3–10, >5" : kind === "time" ? "any time" : "contains…",
       readonly: kind === "time",
-      title: number ? "A number, a range such as 3–10, or >5, <5" : null,
+      title: number ? "A number, a range such as 3–10, or >5, ≥5, <5" : null,
       input: later(TYPING_MILLISECONDS, apply),
       keydown: (event: KeyboardEvent) => {
         if (event.key === "Enter") apply();
