@@ -362,6 +362,8 @@ def test_a_stale_pid_file_is_cleared_and_nobody_is_harmed(home: Path, content: s
     with subprocess.Popen(["sleep", "600"], cwd="/", **place.account.options) as innocent:
         text = content.format(gone=gone.pid, innocent=innocent.pid, data=place.data)
         (place.data / "postmaster.pid").write_text(text)
+        # The socket has a lock of its own, with the same pid.
+        place.socket.with_name(f"{place.socket.name}.lock").write_text(f"{innocent.pid}\n")
         with EmbeddedServer(home) as server:
             assert server.pid
         until(lambda: stopped(home))

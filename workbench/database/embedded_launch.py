@@ -163,6 +163,7 @@ def end_what_is_left(place: Place) -> None:
     if process is not None:
         raise _still_starting(place)
     if not pid_file.exists():
+        _clear_socket(place)
         return
     # The sessions of a killed server may still be at work; two servers would ruin the data.
     data = os.path.realpath(place.data)
@@ -176,6 +177,13 @@ def end_what_is_left(place: Place) -> None:
             f"{', '.join(str(process.pid) for process in alive)}. End them and start again."
         )
     pid_file.unlink(missing_ok=True)
+    _clear_socket(place)
+
+
+def _clear_socket(place: Place) -> None:
+    """Remove the socket of a server that is gone: its lock may name a pid that lives on."""
+    for path in (place.socket, place.socket.with_name(f"{place.socket.name}.lock")):
+        path.unlink(missing_ok=True)
 
 
 def check_version(place: Place, programs: Path) -> None:
