@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.config import Settings, read_settings
+from workbench.config import Settings, read_settings, set_variables
 from workbench.errors import BadSettings
 
 URL = "postgresql://ada:s3cret-word@db.example.org/worlds"
@@ -148,6 +148,41 @@ def test_a_file_env_that_is_no_text_is_told(tmp_path):
 def test_a_setting_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(BadSettings, match="WORKBENCH_POOLSIZE"):
         read_settings(poolsize=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("WORKBENCH_DATABSE_URL", "Did you mean WORKBENCH_DATABASE_URL?"),
+        ("workbench_pool", "Did you mean WORKBENCH_POOL_SIZE?"),
+        ("WORKBENCH_COLOUR", "There are: WORKBENCH_HOME, WORKBENCH_DATABASE_URL, "),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_a_variable_that_is_no_setting_is_warned_of(
+    monkeypatch, tmp_path, caplog, name, hint, where
+):
+    if where == ".env":
+        (tmp_path / ".env").write_text(f"{name}={URL}\nSOMETHING_ELSE=1\n")
+    else:
+        monkeypatch.setenv(name, URL)
+    assert read_settings().database_url is None
+    (message,) = caplog.messages
+    assert message.startswith(f"{name.upper()} is no setting of workbench and is ignored. {hint}")
+    assert "s3cret-word" not in message
+
+
+def test_no_setting_is_warned_of(monkeypatch, caplog):
+    for field in Settings.model_fields:
+        monkeypatch.setenv(f"WORKBENCH_{field.upper()}", "")
+    read_settings()
+    assert caplog.messages == []
+
+
+def test_only_settings_go_to_other_processes(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_POOL_SIZE", "7")
+    monkeypatch.setenv("WORKBENCH_POOL", "7")
+    assert set_variables() == {"WORKBENCH_POOL_SIZE": "7"}
 
 
 def test_no_face_of_the_settings_shows_the_password(monkeypatch, caplog):

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
 
 from workbench.errors import BadSettings
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["Settings", "read_settings", "set_variables"]
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = "WORKBENCH_"
 _EMAIL = re.compile(r"[^@\s]{1,200}@[^@\s]{1,54}")
@@ -90,6 +99,8 @@ class Settings(BaseSettings):
 def read_settings(**given: Any) -> Settings:
     """Return the settings; `given` ones that are not None win over the environment.
 
+    A variable that is no setting is warned of: a misspelt one would be ignored in silence.
+
     Raises
     ------
     BadSettings
@@ -102,6 +113,7 @@ def read_settings(**given: Any) -> Settings:
             f"There are: {', '.join(Settings.model_fields)}."
         )
     try:
+        _warn_of_unknown()
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         lines = [
@@ -113,3 +125,22 @@ def read_settings(**given: Any) -> Settings:
         raise BadSettings(
             f"The file .env in {Path.cwd()} cannot be read as text. Mend it or remove it."
         ) from None
+
+
+def set_variables() -> dict[str, str]:
+    """Return the variables of this process that are settings, as they are set."""
+    known = {f"{_PREFIX}{field.upper()}" for field in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name.upper() in known}
+
+
+def _warn_of_unknown() -> None:
+    """Log each variable, of the file .env too, that begins as ours do and is no setting."""
+    found = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+    known = {field.upper(): f"{_PREFIX}{field.upper()}" for field in Settings.model_fields}
+    for name in map(str.upper, found):
+        bare = name.removeprefix(_PREFIX)
+        if bare == name or bare in known:
+            continue
+        near = [known[other] for other in get_close_matches(bare, known, n=1)]
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known.values())}."
+        _log.warning("%s is no setting of workbench and is ignored. %s", name, hint)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from workbench.config import Settings, read_settings
+from workbench.config import Settings, read_settings, set_variables
 from workbench.database.migrate import current
 from workbench.demo import demo_folder
 from workbench.errors import InvalidRows
@@ -19,9 +18,10 @@ Say = Callable[[str], None]
 
 def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
     """Start the database, load the demo world on the first start, serve; return the status."""
-    from workbench.server.run import dashboard_notebook, serve
+    from workbench.server.run import dashboard_notebook, listener, serve
 
     settings = read_settings()
+    listener(port).close()  # a port that is taken is told before anything starts
     workspace = asyncio.run(_prepare(settings, demo=demo, say=say))
     try:
 
@@ -44,8 +44,10 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
 def serve_notebooks(*, folder: Path, port: int, browser: bool, say: Say) -> int:
     """Start the database and JupyterLab on it; return the status."""
     from workbench.server.lab import serve_lab
+    from workbench.server.run import listener
 
     settings = read_settings()
+    listener(port).close()
     workspace = asyncio.run(_prepare(settings, demo=False, say=say))
     try:
         return serve_lab(
@@ -83,7 +85,7 @@ async def _prepare(settings: Settings, *, demo: bool, say: Say) -> Workspace:
 
 def kernel_environment(settings: Settings) -> dict[str, str]:
     """Return what a kernel needs to open the same database as the same user."""
-    given = {name: value for name, value in os.environ.items() if name.startswith("WORKBENCH_")}
+    given = set_variables()
     given |= {"WORKBENCH_HOME": str(settings.home), "WORKBENCH_USER": settings.user}
     if settings.database_url is not None:
         given["WORKBENCH_DATABASE_URL"] = settings.database_url.get_secret_value()

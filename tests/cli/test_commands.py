@@ -69,6 +69,16 @@ def test_bad_settings_are_a_sentence_and_status_1(workbench, command, variable, 
     assert "Traceback" not in said
 
 
+def test_a_misspelt_setting_is_warned_of(workbench):
+    workbench.variables["WORKBENCH_DATABSE_URL"] = REFUSED
+    done = workbench("doctor")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "WORKBENCH_DATABSE_URL is no setting of workbench and is ignored. "
+        "Did you mean WORKBENCH_DATABASE_URL?\n"
+    )
+
+
 def test_a_file_env_is_read(workbench, database_url):
     del workbench.variables["WORKBENCH_DATABASE_URL"]
     (workbench.folder / ".env").write_text(f"WORKBENCH_DATABASE_URL={database_url}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -106,6 +107,20 @@ def test_a_port_in_use_is_told_and_nothing_stays_behind(at_home: Any):
         assert other.returncode == 1
         assert f"Port {port} cannot be used" in other.stderr
         assert ended(process, signal.SIGINT)[0] == 0
+
+
+@pytest.mark.parametrize("command", ["up", "lab"])
+def test_a_port_in_use_is_told_before_anything_starts(at_home: Any, command: str):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        here = at_home()
+        done = here(command, "--port", port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"workbench: Port {port} cannot be used: address already in use. "
+        "Choose another with --port, or --port 0 for any free one.\n"
+    )
+    assert list(Path(here.variables["WORKBENCH_HOME"]).iterdir()) == []
 
 
 @pytest.mark.parametrize("number", ["70000", "-1", "web"])
