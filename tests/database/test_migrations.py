@@ -147,8 +147,8 @@ async def test_an_older_server_is_refused(database, monkeypatch):
 async def test_a_migration_that_fails_leaves_nothing(empty_database, tmp_path, monkeypatch):
     folder = tmp_path / "migrations"
     shutil.copytree(scripts(), folder)
-    (folder / "versions" / "0007_broken.py").write_text(
-        "from alembic import op\nrevision = '0007'\ndown_revision = '0006'\n"
+    (folder / "versions" / "0008_broken.py").write_text(
+        "from alembic import op\nrevision = '0008'\ndown_revision = '0007'\n"
         "def upgrade():\n    op.execute('CREATE TABLE half()')\n    op.execute('SELECT 1 / 0')\n"
     )
     monkeypatch.setattr(migration, "scripts", lambda: folder)

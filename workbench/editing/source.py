@@ -86,7 +86,9 @@ class RepositorySource:
             with translated(self.entity.name):
                 found = await connection.execute(self._labelled(block, order))
                 rows = [dict(row._mapping) for row in found]
-                if look.total is None:
+                if len(rows) < count and (rows or start == 0):
+                    look.total = start + len(rows)  # their end says it
+                elif look.total is None:
                     look.total = int(await connection.scalar(counted(fitting)) or 0)
         if len(rows) == count:
             look.marks[start + count] = cursor(order, rows[-1])

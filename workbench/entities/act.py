@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped
 
 from workbench.entities.base import Entity, InnerDraft, WorldRecord
 from workbench.entities.fields import Reference
-from workbench.entities.rows import WorldRow, parent, position
+from workbench.entities.rows import WorldRow, parent, position, searched
 from workbench.entities.types import Position
 
 
@@ -18,6 +18,9 @@ class ActRow(WorldRow):
 
     storyid: Mapped[UUID] = parent("story")
     position: Mapped[int | None] = position()
+
+
+searched(ActRow)
 
 
 class ActDraft(InnerDraft):

@@ -23,7 +23,18 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 NAME_CHARACTERS = 255
 INTEGER_MAXIMUM = 2**31 - 1  # PostgreSQL's integer
 
+BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+"""What `str.strip` takes away."""
+
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""What takes no place on a page, as ranges: Unicode's Default_Ignorable_Code_Point."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SHOWS = re.compile(f"[^{BLANKS}{INVISIBLE}]")
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -71,7 +82,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Text(Kind):
-    """Text; `one_line` text is trimmed and holds no control characters."""
+    """Text; `one_line` text is trimmed, shows something and holds no control characters."""
 
     word: ClassVar[str] = "text"
     max_length: int | None = None
@@ -97,6 +108,8 @@ class Text(Kind):
             return "This holds a NUL character, which PostgreSQL cannot store. Take it out."
         if self.one_line and _CONTROL.search(value):
             return "This holds a control character such as a line break or a tab. Take it out."
+        if self.one_line and value and not _SHOWS.search(value):
+            return "This shows nothing: all its characters are invisible. Write some that show."
         if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
             return "This holds half a character (a lone surrogate). Take it out."
         if self.max_length is not None and len(value) > self.max_length:

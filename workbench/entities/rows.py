@@ -220,6 +220,12 @@ def _unique_name(table: Table) -> None:
     if "worldid" in table.columns:
         table.append_constraint(UniqueConstraint("worldid", "id", name=f"uq_{table.name}_id"))
         within = ["worldid", *(c.name for c in table.columns if "parent" in c.info)]
+        if len(within) > 1:  # the key serves names within a parent; this those of a world
+            Index(
+                f"ix_{table.name}_name",
+                *(table.columns[name] for name in ("worldid", "name", "id")),
+                postgresql_where=table.columns["deleted_at"].is_(None),
+            )
     else:
         within = ["ownerid"]
     table.append_constraint(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from workbench.entities.base import Entity, InnerDraft, WorldRecord
 from workbench.entities.fields import Reference
-from workbench.entities.rows import WorldRow, checked, parent, position, reference
+from workbench.entities.rows import WorldRow, checked, parent, position, reference, searched
 from workbench.entities.types import Days, LongText, Position
 
 
@@ -26,6 +26,9 @@ class SceneRow(WorldRow):
     )
     text: Mapped[str | None] = mapped_column(Text)
     imageid: Mapped[UUID | None] = reference("image")
+
+
+searched(SceneRow)
 
 
 class SceneDraft(InnerDraft):

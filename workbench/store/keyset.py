@@ -95,7 +95,18 @@ def after(order: Sequence[Step], token: str) -> ColumnElement[bool]:
     for step, value in zip(order, typed, strict=True):
         ways.append(and_(*same, _behind(step, value)))
         same.append(step.column.is_(None) if value is None else step.column == value)
-    return or_(*ways)
+    # The start follows from the rest; said, an index begins there and not with the first row.
+    return and_(*_start(order[0], typed[0]), or_(*ways))
+
+
+def _start(step: Step, value: Any) -> list[ColumnElement[bool]]:
+    """Return the condition that a row stands at `value` or behind, where it is one range."""
+    column = step.column
+    if value is None:
+        return [] if step.descending else [column.is_(None)]
+    if step.descending:
+        return [column <= value]
+    return [] if column.nullable else [column >= value]
 
 
 def _behind(step: Step, value: Any) -> ColumnElement[bool]:

@@ -15,12 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.entities.fields import Address, Kind, Number, Text, Whole
+from workbench.entities.fields import BLANKS, INVISIBLE, Address, Kind, Number, Text, Whole
 
-BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
-"""What `str.strip` takes away."""
-
-_CONTROL = r"[\x00-\x1f\x7f-\x{9f}]"
+_NO_LINE = rf"[\x00-\x1f\x7f-\x{{9f}}]|^[{BLANKS}{INVISIBLE}]*$"  # controls, or nothing that shows
 _PLAIN_WHOLE = r"^(0|-?[1-9][0-9]{0,8})$"
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?$"
 
@@ -102,7 +99,7 @@ def _text(kind: Text, cells: pa.Array) -> Checked:
         cleaned = _trimmed(cleaned)
     if kind.blank:
         cleaned = pc.if_else(pc.equal(cleaned, ""), None, cleaned)
-    wrong = [pc.match_substring_regex(cleaned, _CONTROL if kind.one_line else r"\x00")]
+    wrong = [pc.match_substring_regex(cleaned, _NO_LINE if kind.one_line else r"\x00")]
     if kind.max_length is not None:
         wrong.append(pc.greater(pc.utf8_length(cleaned), kind.max_length))
     if not kind.blank:
