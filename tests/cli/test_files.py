@@ -96,6 +96,22 @@ async def test_a_dry_run_tells_and_writes_nothing(workbench, good, sql):
     assert await sql.fetchval("SELECT count(*) FROM history.change WHERE entity <> 'user'") == 0
 
 
+def test_a_dry_run_says_what_would_be(workbench, good, tmp_path):
+    workbench("import", good)
+    more = put(
+        tmp_path / "more",
+        personas="world,name,kind\nDenmark,HAMLET,individual\nDenmark,Ölaf,group\n"
+        "Denmark,OPHELIA,\n",
+    )
+    done = workbench("import", more, "--dry-run")
+    assert done.stdout == (
+        "personas: 3 read, 1 to insert, 1 to update, 1 unchanged\n"
+        "This was a dry run. Nothing was written.\n"
+    )
+    done = workbench("import", more)
+    assert "personas: 3 read, 1 inserted, 1 updated, 1 unchanged" in done.stdout
+
+
 async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, bad, sql):
     done = workbench("import", bad, "--json")
     assert (done.returncode, done.stderr) == (1, "")
@@ -118,11 +134,13 @@ async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, b
 def test_a_path_that_is_not_there_is_told(workbench, good, arguments):
     done = workbench("import", good, "nowhere/personas.csv", *arguments)
     assert done.returncode == 1
-    assert "personas.csv: There is no such file." in done.stdout + done.stderr or arguments
+    assert "nowhere/personas.csv: There is no such file." in done.stdout or arguments
     assert "Traceback" not in done.stderr
     if arguments:
         said = only_object(done)
-        assert [p["message"] for p in said["problems"]] == ["There is no such file."]
+        assert [(p["file"], p["message"]) for p in said["problems"]] == [
+            ("nowhere/personas.csv", "There is no such file.")
+        ]
 
 
 def test_a_database_that_is_not_there_is_an_object_too(workbench, good):
@@ -181,6 +199,18 @@ def test_an_export_of_no_world_or_no_known_format_is_told(workbench, good, tmp_p
     assert "pdf" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "files").exists()
+
+
+def test_ones_own_export_leaves_nothing_to_say(workbench, tmp_path):
+    workbench("demo")
+    workbench("export", tmp_path / "files", "--world", "Dracula")
+    done = workbench("import", tmp_path / "files")
+    assert done.returncode == 0
+    assert "ignored" not in done.stdout
+    (tmp_path / "files" / "sketches").mkdir()
+    (tmp_path / "files" / "notes.txt").write_text("")
+    done = workbench("import", tmp_path / "files")
+    assert f"{tmp_path / 'files'}: ignored notes.txt, sketches (no CSV files)." in done.stdout
 
 
 @pytest.fixture(scope="session")

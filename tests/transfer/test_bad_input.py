@@ -181,6 +181,113 @@ async def test_all_problems_of_all_files_come_at_once(
     ]
 
 
+async def test_problems_come_as_the_files_their_rows_and_columns_read(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas="world,name,attributes\nElsinor,,x\nElsinore,Osric,[]\nElsinore\n",
+        acts="story,world,position,name\nLear,Elsinore,0,Act I\nHamlet,Nowhere,1,\n",
+        books=b"",
+    )
+    report = await load(database, [folder / "personas.csv", folder, folder / "nowhere.csv"])
+    assert [(p.file, p.row, p.column) for p in report.problems] == [
+        ("personas.csv", 1, "world"),
+        ("personas.csv", 1, "name"),
+        ("personas.csv", 1, "attributes"),
+        ("personas.csv", 2, "attributes"),
+        ("personas.csv", 3, None),
+        ("acts.csv", 1, "story"),
+        ("acts.csv", 1, "position"),
+        ("acts.csv", 2, "world"),
+        ("acts.csv", 2, "name"),
+        ("books.csv", None, None),
+        (str(folder / "nowhere.csv"), None, None),
+    ]
+    assert report.problems[6].message == "This must be at least 1."
+
+
+async def test_problems_of_a_frame_come_as_its_rows_stand(database: Database, worlds: Path) -> None:
+    table = {"__row__": ["last", "first"], "name": [None, ""], "world": ["Elsinor", "Elsinore"]}
+    report = await load(database, {"personas": pa.table(table)})
+    assert [(p.row, p.column) for p in report.problems] == [
+        ("last", "name"),
+        ("last", "world"),
+        ("first", "name"),
+    ]
+
+
+async def test_a_table_whose_file_is_unreadable_has_no_counts(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    report = await load(database, write(personas=b"PK\x03\x04", books="world,name\nElsinore,A\n"))
+    assert set(report.tables) == {"books"}
+    assert report.unreadable == {"personas": 1}
+    assert "personas: 1 file unreadable" in str(report)
+    assert "personas: 1 file unreadable" in report._repr_html_()
+    assert "personas: 0 read" not in str(report)
+
+
+async def test_files_of_one_name_are_told_apart(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(personas="world,name\nElsinore,\n")
+    (folder / "more").mkdir()
+    (folder / "more" / "personas.csv").write_text("world,name\nElsinore,\n")
+    report = await load(database, [folder, folder / "more"])
+    assert [p.file for p in report.problems] == [
+        str(folder / "personas.csv"),
+        str(folder / "more" / "personas.csv"),
+    ]
+    assert report.tables["personas"].rejected == 2
+
+
+@pytest.mark.parametrize("levels", [101, 991, 3_000, 100_000])
+async def test_json_that_is_nested_too_deep_is_refused(
+    database: Database, worlds: Path, write: Write, levels: int
+) -> None:
+    deep = '"' + '{""a"":' * levels + "1" + "}" * levels + '"'
+    folder = write(personas=f"world,name,attributes\nElsinore,A,{{}}\nElsinore,B,{deep}\n")
+    assert told(await load(database, folder)) == [
+        (2, "attributes", "This is nested too deep: at most 100 levels fit.")
+    ]
+
+
+async def test_100_levels_of_json_fit(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    deep = '"' + '{""a"":' * 50 + "[" * 50 + "]" * 50 + "}" * 50 + '"'
+    (await load(database, write(personas=f"world,name,attributes\nElsinore,A,{deep}\n")))
+    assert await sql.fetchval("SELECT length(attributes::text) FROM persona") == 450
+
+
+async def test_only_regular_files_are_opened(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    os.mkfifo(worlds / "pipe.png")
+    os.mkfifo(worlds / "things.csv")
+    os.mkfifo(worlds / "personas.csv")
+    (worlds / "folder.png").mkdir()
+    (worlds / "circle.png").symlink_to("circle.png")
+    lines = "".join(f"Elsinore,{n},{n}\n" for n in ("pipe.png", "folder.png", "circle.png"))
+    folder = write(images=f"world,name,file\n{lines}")
+    report = await load(database, [folder, folder / "personas.csv"])
+    assert told(report) == [
+        (1, "file", "This picture cannot be read (it is a folder, a pipe or a device)."),
+        (2, "file", "This picture cannot be read (it is a folder, a pipe or a device)."),
+        (3, "file", "This picture cannot be read (Too many levels of symbolic links)."),
+        (None, None, "This cannot be read (it is a folder, a pipe or a device)."),
+    ]
+    assert report.notes == [f"{folder}: ignored personas.csv, things.csv (no CSV files)."]
+
+
+async def test_a_folder_of_other_things_is_refused(database: Database, tmp_path: Path) -> None:
+    (tmp_path / ".hidden").write_text("")
+    (tmp_path / "face.png").write_bytes(b"")
+    assert told(await load(database, tmp_path)) == [
+        (None, None, "There are no CSV files in this folder.")
+    ]
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

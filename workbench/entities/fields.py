@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 NAME_CHARACTERS = 255
 INTEGER_MAXIMUM = 2**31 - 1  # PostgreSQL's integer
+JSON_LEVELS = 100  # far below the 1,000 or so at which Python itself gives up
 
 BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 """What `str.strip` takes away."""
@@ -38,6 +39,7 @@ _SHOWS = re.compile(f"[^{BLANKS}{INVISIBLE}]")
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_TOO_DEEP = f"This is nested too deep: at most {JSON_LEVELS} levels fit."
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
@@ -339,7 +341,9 @@ class Attributes(Kind):
     def read(self, text: str) -> Any:
         try:
             return json.loads(text, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            raise ValueError(_TOO_DEEP) from None
+        except ValueError:
             raise ValueError('This is not a JSON object such as {"house": "Stark"}.') from None
 
     def write(self, value: Any) -> str:
@@ -352,8 +356,12 @@ class Attributes(Kind):
             return 'This must be an object such as {"house": "Stark"}.'
         try:
             text = json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError, RecursionError):
+        except RecursionError:
+            return _TOO_DEEP
+        except (TypeError, ValueError):
             return "This holds something JSON has no word for, such as NaN or a date."
+        if _too_deep(value):
+            return _TOO_DEEP
         if _odd_names(value):
             return 'The names in an object must be text, as in {"house": "Stark"}.'
         if "\\u0000" in text.replace("\\\\", ""):
@@ -365,6 +373,20 @@ class Attributes(Kind):
 
 def _refuse_constant(word: str) -> float:
     raise ValueError(word)
+
+
+def _too_deep(value: object) -> bool:
+    """Whether objects and lists in `value` lie deeper in one another than may be."""
+    level = [value]
+    for _ in range(JSON_LEVELS):
+        below: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                below.extend(one.values())
+            elif isinstance(one, list | tuple):
+                below.extend(one)
+        level = below
+    return any(isinstance(one, dict | list | tuple) for one in level)
 
 
 def _odd_names(value: object) -> bool:

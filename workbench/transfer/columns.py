@@ -9,11 +9,8 @@ from typing import Any
 from workbench.entities import Stored
 from workbench.entities.fields import Bytes, Reference
 from workbench.transfer.lookups import lookups, outside, references
-from workbench.transfer.readers import Source
+from workbench.transfer.readers import Source, names_pictures
 from workbench.transfer.report import Findings
-
-PICTURE_FILE = "file"
-"""The column that names a picture beside the CSV file, for tables that hold bytes."""
 
 
 class Part(Enum):
@@ -93,11 +90,7 @@ def _part(
         return Part.VALUE, header
     if header in twins or header in levels:
         return Part.NAME, header
-    if (
-        written
-        and header == PICTURE_FILE
-        and any(isinstance(k, Bytes) for k in stored.kinds.values())
-    ):
+    if written and names_pictures(stored, header):
         return Part.FILE, header
     if header in stored.table.columns:
         return Part.NOTHING, header

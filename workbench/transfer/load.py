@@ -191,7 +191,7 @@ class _Import:
                 if self._findings.any:
                     counts.inserted = counts.updated = 0
             written = not self._findings.any and not dry_run
-            report = self._findings.report(self._counts, written=written)
+            report = self._findings.report(self._counts, written=written, dry_run=dry_run)
             if not written:
                 raise _Undone(report)
             names = ", ".join(f"{t.load}, {t.plan}" for t in self._tables.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.entities.image import CONTENT_MAXIMUM_BYTES, THUMBNAIL_MAXIMUM_BYTES
+from workbench.transfer.readers import read_regular
 from workbench.transfer.report import Findings
 
 MAXIMUM_PIXELS = 25_000_000
@@ -129,7 +131,7 @@ def _read(folder: Path | None, name: str) -> dict[str, Any]:
         raise ValueError("A picture is named only in a file that lies beside it.")
     if "\x00" in name:
         raise ValueError("This is no name of a file.")
-    path = (folder / name).resolve()
+    path = Path(os.path.realpath(folder / name))
     if not path.is_relative_to(folder.resolve()):
         raise ValueError("A picture must lie in the folder of the file that names it.")
     try:
@@ -138,7 +140,7 @@ def _read(folder: Path | None, name: str) -> dict[str, Any]:
                 f"This picture has {path.stat().st_size:,} bytes; "
                 f"at most {CONTENT_MAXIMUM_BYTES:,} fit."
             )
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise ValueError(f"This picture cannot be read ({error.strerror}).") from None
     found = picture(data)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workbench.entities import STORED, Stored
+from workbench.entities.fields import Bytes
 from workbench.errors import UnreadableFile
 from workbench.transfer.csv_file import headers, parse
 from workbench.transfer.report import Findings, TableCounts
 
 ROW_LABELS = "__row__"
 """The column of a table in memory that tells what its rows are called in messages."""
+
+PICTURE_FILE = "file"
+"""The column that names a picture beside the CSV file, for tables that hold bytes."""
 
 Sources: TypeAlias = "Path | str | Sequence[Path | str] | Mapping[str, pa.Table]"
 
@@ -61,17 +70,26 @@ class Source:
 def read(sources: Sources, findings: Findings, counts: dict[str, TableCounts]) -> list[Source]:
     """Return everything there is to import; what cannot be read goes to `findings`."""
     if isinstance(sources, Mapping):
-        return [_given(plural, table, counts) for plural, table in sources.items()]
+        return [_given(plural, table, findings, counts) for plural, table in sources.items()]
     paths = [sources] if isinstance(sources, str | Path) else sources
+    files, others = _files(paths, findings)
     found = []
-    for path in _files(paths, findings):
-        source = _file(path, findings, counts)
+    for path, name in files.items():
+        findings.learn(name)
+        source = _file(path, name, findings, counts)
         if source is not None:
             found.append(source)
+    used = {place for source in found for place in _picture_places(source)}
+    for folder, entries in others.items():
+        ignored = [entry for entry in entries if folder / entry not in used]
+        if ignored:
+            findings.note(f"{folder}: ignored {', '.join(ignored)} (no CSV files).")
     return found
 
 
-def _given(plural: str, table: pa.Table, counts: dict[str, TableCounts]) -> Source:
+def _given(
+    plural: str, table: pa.Table, findings: Findings, counts: dict[str, TableCounts]
+) -> Source:
     stored = _PLURALS.get(plural)
     if stored is None:
         raise UnreadableFile(plural, f"There is no such table. There are {', '.join(_PLURALS)}.")
@@ -81,75 +99,108 @@ def _given(plural: str, table: pa.Table, counts: dict[str, TableCounts]) -> Sour
     else:
         labels = pa.array(np.arange(1, table.num_rows + 1))
     counts.setdefault(plural, TableCounts()).read += table.num_rows
+    findings.learn(plural, table.column_names, labels)
     return Source(plural, stored, table, labels, written=False)
 
 
-def _files(paths: Iterable[Path | str], findings: Findings) -> list[Path]:
-    """Return the files to read, each once, folders opened."""
+def _files(
+    paths: Iterable[Path | str], findings: Findings
+) -> tuple[dict[Path, str], dict[Path, list[str]]]:
+    """Return the files to read, each once, with their names; and what else is in folders."""
     found: dict[Path, Path] = {}
+    others: dict[Path, list[str]] = {}
     for path in map(Path, paths):
         if not path.is_dir():
-            found.setdefault(path.resolve(), path)
+            found.setdefault(_real(path), path)
             continue
-        ignored = []
         try:
             inside = sorted(path.iterdir())
         except OSError as error:
-            findings.file(path.name, f"This folder cannot be read ({error.strerror}).")
+            findings.file(str(path), f"This folder cannot be read ({error.strerror}).")
             continue
-        for entry in inside:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_file() and entry.suffix.casefold() == ".csv":
-                found.setdefault(entry.resolve(), entry)
-            elif entry.suffix.casefold() not in _PICTURES:
-                ignored.append(entry.name)
-        if ignored:
-            findings.note(f"{path.name}: ignored {', '.join(ignored)} (no CSV files).")
-        if len(ignored) == len(inside):
-            findings.file(path.name, "There are no CSV files in this folder.")
-    return list(found.values())
+        files = [e for e in inside if e.suffix.casefold() == ".csv" and e.is_file()]
+        files = [entry for entry in files if not entry.name.startswith(".")]
+        for entry in files:
+            found.setdefault(_real(entry), entry)
+        others[path] = [
+            entry.name
+            for entry in inside
+            if entry not in files and not entry.name.startswith(".")
+            if entry.suffix.casefold() not in _PICTURES
+        ]
+        if not files:
+            findings.file(str(path), "There are no CSV files in this folder.")
+    times = Counter(path.name for path in found.values())
+    plain = {path for path in found.values() if times[path.name] == 1 and os.path.exists(path)}
+    return {path: path.name if path in plain else str(path) for path in found.values()}, others
 
 
-def _file(path: Path, findings: Findings, counts: dict[str, TableCounts]) -> Source | None:
-    file = path.name
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `resolve` raises RuntimeError for links in a circle
+
+
+def _file(
+    path: Path, file: str, findings: Findings, counts: dict[str, TableCounts]
+) -> Source | None:
     stored = table_of(path.stem)
     try:
-        data = _bytes(path)
+        data = _bytes(path, file)
         if stored is None:
             raise UnreadableFile(
                 file,
                 f"The name of this file tells no table. Name it after one of {', '.join(TABLES)}.",
             )
-        counts.setdefault(stored.plural, TableCounts())
         cells = parse(data, file, stored.plural, findings)
     except UnreadableFile as error:
         findings.file(file, str(error).removeprefix(f"{file}: "))
         if stored is not None:
             findings.broken.add(stored.plural)
+            findings.unreadable[stored.plural] = findings.unreadable.get(stored.plural, 0) + 1
         return None
-    counts[stored.plural].read += cells.read
+    counts.setdefault(stored.plural, TableCounts()).read += cells.read
     if not cells.read:
         findings.note(f"{file}: there is a header and no rows.")
     names = headers(cells, file, findings)
+    findings.learn(file, [name or "" for name in names])
     kept = [(name, cells.table.column(i)) for i, name in enumerate(names) if name is not None]
     table = pa.table([column for _, column in kept], names=[name for name, _ in kept])
     return Source(file, stored, table, cells.labels, written=True, folder=path.parent)
 
 
-def _bytes(path: Path) -> bytes:
+def names_pictures(stored: Stored[Any, Any], header: str) -> bool:
+    """Whether the column `header` of a file names pictures that lie beside it."""
+    has_bytes = any(isinstance(kind, Bytes) for kind in stored.kinds.values())
+    return has_bytes and header.casefold() == PICTURE_FILE
+
+
+def _picture_places(source: Source) -> Iterator[Path]:
+    """Give what lies beside the file of `source` and holds the pictures that it names."""
+    for header in source.cells.column_names:
+        if source.folder is not None and names_pictures(source.stored, header):
+            for name in pc.unique(source.cells.column(header)).to_pylist():
+                yield from (source.folder / part for part in PurePath(name or "").parts[:1])
+
+
+def read_regular(path: Path) -> bytes:
+    """Return what is in a file; OSError for anything else: a pipe, say, might never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device")
+    return path.read_bytes()
+
+
+def _bytes(path: Path, file: str) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
-        raise UnreadableFile(path.name, "There is no such file.") from None
+        raise UnreadableFile(file, "There is no such file.") from None
     except PermissionError:
-        raise UnreadableFile(path.name, "You may not read this file.") from None
+        raise UnreadableFile(file, "You may not read this file.") from None
     except OSError as error:
-        raise UnreadableFile(path.name, f"This cannot be read ({error.strerror}).") from None
+        raise UnreadableFile(file, f"This cannot be read ({error.strerror}).") from None
     if not data:
-        raise UnreadableFile(path.name, "This file is empty.")
+        raise UnreadableFile(file, "This file is empty.")
     if not data.strip(b"\r\n"):
-        raise UnreadableFile(path.name, "This file has only blank lines: there is no header.")
+        raise UnreadableFile(file, "This file has only blank lines: there is no header.")
     return data
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple, dataclass, field
+from functools import cached_property
 from typing import Any
+
+import pyarrow as pa
 
 from workbench import markup
 from workbench.errors import InvalidRows, Problem
@@ -47,8 +49,11 @@ class LoadReport:
     ----------
     tables
         Counts by the plural of the table, in the order in which tables are written.
+    unreadable
+        How many files of a table could not be read, by its plural.
     problems
-        Every bad cell, row and file, up to 10,000; a note tells if there were more.
+        Every bad cell, row and file, up to 10,000, in the order of the files, their rows and
+        their columns; a note tells if there were more.
     notes
         What was done with columns and files that do not speak for themselves.
     """
@@ -57,6 +62,8 @@ class LoadReport:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     written: bool = False
+    dry_run: bool = False
+    unreadable: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return tables, problems and notes as plain values, for `json.dumps`."""
@@ -81,12 +88,14 @@ class LoadReport:
             raise InvalidRows(self.problems)
 
     def __str__(self) -> str:
+        inserted, updated = self._done
         lines = [
-            f"{plural}: {counts.read:,} read, {counts.inserted:,} inserted, "
-            f"{counts.updated:,} updated, {counts.unchanged:,} unchanged"
+            f"{plural}: {counts.read:,} read, {counts.inserted:,} {inserted}, "
+            f"{counts.updated:,} {updated}, {counts.unchanged:,} unchanged"
             + (f", {counts.rejected:,} rejected" if counts.rejected else "")
             for plural, counts in self.tables.items()
         ]
+        lines += self._unreadable
         lines += [str(problem) for problem in self.problems[:_SHOWN_PROBLEMS]]
         if len(self.problems) > _SHOWN_PROBLEMS:
             lines.append(f"… and {len(self.problems) - _SHOWN_PROBLEMS:,} more problems.")
@@ -98,19 +107,56 @@ class LoadReport:
 
     @property
     def _outcome(self) -> str:
-        return "Everything is written." if self.written else "Nothing was written."
+        if self.written:
+            return "Everything is written."
+        return f"{'This was a dry run. ' if self.dry_run else ''}Nothing was written."
+
+    @property
+    def _done(self) -> tuple[str, str]:
+        return ("to insert", "to update") if self.dry_run else ("inserted", "updated")
+
+    @property
+    def _unreadable(self) -> list[str]:
+        return [
+            f"{plural}: {files:,} file{'' if files == 1 else 's'} unreadable"
+            for plural, files in self.unreadable.items()
+        ]
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: counts, problems and notes."""
-        kinds = [field.name for field in fields(TableCounts)]
+        inserted, updated = self._done
+        kinds = ["read", inserted, updated, "unchanged", "rejected"]
         rows = [[plural, *astuple(counts)] for plural, counts in self.tables.items()]
         parts = [markup.table(["", *kinds], rows)]
         if self.problems:
             where = ("file", "row", "column", "value", "message")
             bad = [[getattr(problem, name) for name in where] for problem in self.problems]
             parts.append(markup.table(where, bad, more="All are in `.problems`."))
-        parts += [markup.paragraph(text) for text in (*self.notes, self._outcome)]
+        said = (*self._unreadable, *self.notes, self._outcome)
+        parts += [markup.paragraph(text) for text in said]
         return "".join(parts)
+
+
+@dataclass
+class _Places:
+    """Where problems belong: the number of a file, and those of its columns and rows."""
+
+    number: int
+    columns: list[str]
+    labels: pa.Array | None = None
+
+    def column(self, name: str) -> int:
+        return self.columns.index(name) if name in self.columns else len(self.columns)
+
+    def row(self, label: object) -> int:
+        if self.labels is not None:
+            return self._rows.get(label, 0)
+        return label if isinstance(label, int) else 0
+
+    @cached_property
+    def _rows(self) -> dict[object, int]:  # may be large, so it is made when it is asked for
+        labels = [] if self.labels is None else self.labels.to_pylist()
+        return {label: place for place, label in enumerate(labels)}
 
 
 class Findings:
@@ -122,6 +168,8 @@ class Findings:
         self.broken: set[str] = set()
         """Plurals of tables of which a whole file could not be used: names that are not
         found there are no problem of the rows that use them."""
+        self.unreadable: dict[str, int] = {}
+        self._places: dict[str, _Places] = {}
         self._rejected: dict[str, set[tuple[str, object]]] = {}
         self._more = 0
 
@@ -129,6 +177,14 @@ class Findings:
     def any(self) -> bool:
         """Whether there are problems."""
         return bool(self.problems)
+
+    def learn(self, file: str, columns: Sequence[str] = (), labels: pa.Array | None = None) -> None:
+        """Learn of a file, in the order in which problems are to come, and of its columns.
+
+        Its rows come in the order of `labels`, without these in that of their numbers.
+        """
+        number = self._places[file].number if file in self._places else len(self._places)
+        self._places[file] = _Places(number, list(columns), labels)
 
     def file(self, file: str, message: str, *, column: str | None = None) -> None:
         """Add a problem of a whole file."""
@@ -166,14 +222,28 @@ class Findings:
 
     def fork(self) -> Findings:
         """Return a copy to add to, for work that may have to be done again."""
-        return copy.deepcopy(self)
+        copy = Findings()
+        copy.problems, copy.notes = list(self.problems), list(self.notes)
+        copy.broken, copy.unreadable = set(self.broken), dict(self.unreadable)
+        copy._places, copy._more = dict(self._places), self._more
+        copy._rejected = {plural: set(rows) for plural, rows in self._rejected.items()}
+        return copy
 
-    def report(self, tables: dict[str, TableCounts], *, written: bool) -> LoadReport:
+    def report(
+        self, tables: dict[str, TableCounts], *, written: bool, dry_run: bool = False
+    ) -> LoadReport:
         """Return the report of it all."""
         notes = list(self.notes)
         if self._more:
             notes.append(f"There are {self._more:,} more problems than the ones listed.")
-        return LoadReport(tables, list(self.problems), notes, written)
+        problems = sorted(self.problems, key=self._place)
+        return LoadReport(tables, problems, notes, written, dry_run, dict(self.unreadable))
+
+    def _place(self, problem: Problem) -> tuple[int, int, int]:
+        """Return what problems are ordered by; what concerns a whole file, or row, is first."""
+        places = self._places.get(problem.file or "", _Places(-1, []))
+        column = -1 if problem.column is None else places.column(problem.column)
+        return places.number, -1 if problem.row is None else places.row(problem.row), column
 
     def _add(self, problem: Problem) -> None:
         if len(self.problems) < _KEPT_PROBLEMS:
