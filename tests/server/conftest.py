@@ -93,6 +93,8 @@ NOTEBOOK = [
     printed = widgets.Output()
     close = widgets.Button(description="Close the counter")
     crash = widgets.Button(description="Crash")
+    turn = widgets.Button(description="Turn the page")
+    leaf = widgets.VBox()
     presses = []
 
     def on_press(_):
@@ -103,11 +105,15 @@ NOTEBOOK = [
         with printed:
             print("printed", len(presses))
 
+    def on_turn(_):
+        leaf.children = [widgets.Text(description="Fresh", value=f"leaf {len(presses)}")]
+
     press.on_click(on_press)
+    turn.on_click(on_turn)
     close.on_click(lambda _: counter.close())
     crash.on_click(lambda _: os._exit(1))
     name.observe(lambda change: setattr(length, "value", f"{len(change.new)} letters"), "value")
-    first = widgets.VBox([press, pressed, name, length, counter, printed, close, crash])
+    first = widgets.VBox([press, pressed, name, length, counter, printed, close, crash, turn, leaf])
     widgets.Tab([first, widgets.IntSlider()], titles=["First", "Second"])
     """,
 ]

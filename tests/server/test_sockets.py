@@ -41,12 +41,19 @@ def read(message: bytes) -> tuple[str, dict]:
 
 
 async def connect(
-    visitor, kernel_id: str, protocol: str = PROTOCOL, origin: str | None = ""
+    visitor,
+    kernel_id: str,
+    protocol: str = PROTOCOL,
+    origin: str | None = "",
+    client: str = "test",
+    received: int | None = None,
 ) -> WebSocketClientConnection:
     headers = {"Cookie": visitor.cookie_header}
     if origin is not None:
         headers["Origin"] = origin or f"http://127.0.0.1:{visitor.port}"
-    address = f"ws://127.0.0.1:{visitor.port}/api/kernels/{kernel_id}/channels?session_id=test"
+    address = f"ws://127.0.0.1:{visitor.port}/api/kernels/{kernel_id}/channels?session_id={client}"
+    if received is not None:
+        address += f"&received={received}"
     request = HTTPRequest(address, headers=headers)
     return await websocket_connect(request, subprotocols=[protocol])
 
@@ -142,6 +149,32 @@ async def test_signing_out_closes_open_sockets(server):
         pass
     assert socket.close_code == 4401
     socket.close()
+
+
+async def test_a_page_that_missed_more_than_is_kept_is_told(visitor, page):
+    socket = await connect(visitor, page.kernel_id, received=1000)
+    while await socket.read_message() is not None:
+        pass
+    assert socket.close_code == 4410
+    socket.close()
+
+
+async def test_a_socket_takes_the_place_of_one_that_hangs(visitor, page):
+    hanging = await connect(visitor, page.kernel_id, client="tab")
+    message = frame("shell", "kernel_info_request", {})
+    hanging.write_message(message, binary=True)
+    await received(hanging, "kernel_info_reply")
+    fresh = await connect(visitor, page.kernel_id, client="tab", received=0)
+    fresh.write_message(message, binary=True)  # again: the answer is sent again, not asked for
+    fresh.write_message(frame("shell", "comm_info_request", {}), binary=True)
+    assert (await received(fresh, "kernel_info_reply"))["status"] == "ok"
+    kinds = []
+    async with asyncio.timeout(20):
+        while "comm_info_reply" not in kinds:
+            kinds.append(read(await fresh.read_message())[0])
+    assert "kernel_info_reply" not in kinds
+    fresh.close()
+    hanging.close()
 
 
 class QuietSocket(PageSocket):

@@ -60,6 +60,8 @@ _SETTINGS = Config(
             "kernel_spec_manager_class": ThisPython,
         },
         "PageKernels": {"cull_idle_timeout": IDLE_SECONDS, "cull_interval": 60},
+        # Widgets are their messages: a page that misses some is broken.
+        "WidgetMessages": {"limit_rate": False},
         # A kernel that died took the page's widgets with it: the page says so, none is restarted.
         "AsyncIOLoopKernelRestarter": {"restart_limit": 0, "time_to_dead": 1.0},
         # Unix sockets: over TCP any local user may listen to what a kernel publishes.

@@ -16,7 +16,11 @@ from jupyter_server.utils import ApiPath
 from tornado.websocket import WebSocketHandler
 from traitlets import Integer
 
-SESSION_ENDED_CODE = 4401  # our own WebSocket close code; the page says "signed out"
+from workbench.server.journal import Journal
+
+# Our own WebSocket close codes.
+SESSION_ENDED_CODE = 4401  # the page says "signed out"
+INCOMPLETE_CODE = 4410  # the page missed more than is kept for it
 
 _INHERITED = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
@@ -71,6 +75,7 @@ class PageKernels(AsyncMappingKernelManager):
         super().__init__(**kwargs)
         self._owners: dict[str, str] = {}
         self._sockets: dict[str, set[WebSocketHandler]] = {}
+        self._journals: dict[str, dict[str, Journal]] = {}
 
     def reserve(self, session: str) -> str:
         """Take one of the places for kernels and return the id its kernel will have."""
@@ -107,11 +112,19 @@ class PageKernels(AsyncMappingKernelManager):
     def remove_kernel(self, kernel_id: str) -> Any:
         """Forget a kernel that ended, however it ended."""
         self._owners.pop(kernel_id, None)
+        self._journals.pop(kernel_id, None)
         return super().remove_kernel(kernel_id)
 
-    def socket_opened(self, kernel_id: str, socket: WebSocketHandler) -> None:
-        """Remember an open socket, to close it when its session ends."""
-        self._sockets.setdefault(kernel_id, set()).add(socket)
+    def journal(self, kernel_id: str, client: str) -> Journal:
+        """Return what a kernel and one of its clients, a page, said of late."""
+        return self._journals.setdefault(kernel_id, {}).setdefault(client, Journal())
+
+    def socket_opened(self, kernel_id: str, socket: WebSocketHandler) -> list[WebSocketHandler]:
+        """Remember an open socket, to close it when its session ends; return the earlier ones."""
+        sockets = self._sockets.setdefault(kernel_id, set())
+        earlier = list(sockets)
+        sockets.add(socket)
+        return earlier
 
     def socket_closed(self, kernel_id: str, socket: WebSocketHandler) -> None:
         """Forget a socket."""

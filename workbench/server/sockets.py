@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, cast
 
@@ -9,11 +10,12 @@ from jupyter_server.auth.authorizer import Authorizer
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
-from tornado.websocket import WebSocketHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from workbench.server.identity import LinkIdentity
-from workbench.server.kernels import SESSION_ENDED_CODE
+from workbench.server.journal import Journal
+from workbench.server.kernels import INCOMPLETE_CODE, SESSION_ENDED_CODE
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # a picture to upload goes in one message
@@ -28,6 +30,20 @@ class BadFrame(Exception):
     """A message that is not laid out as the v1 protocol says."""
 
 
+def _parts(frame: object) -> tuple[str, Any, Any]:
+    if not isinstance(frame, bytes):
+        raise BadFrame
+    count = int.from_bytes(frame[:8], "little")
+    if count < 6 or 8 * (count + 1) > len(frame):
+        raise BadFrame
+    offsets = [int.from_bytes(frame[8 * i : 8 * i + 8], "little") for i in range(1, 7)]
+    return (
+        frame[offsets[0] : offsets[1]].decode(),
+        json.loads(frame[offsets[1] : offsets[2]]),
+        json.loads(frame[offsets[4] : offsets[5]]),
+    )
+
+
 def refusal(frame: object) -> str | None:
     """Return why a message may not go to the kernel, or None if it may.
 
@@ -39,16 +55,9 @@ def refusal(frame: object) -> str | None:
     BadFrame
         The message is no frame of the v1 protocol.
     """
-    if not isinstance(frame, bytes):
-        raise BadFrame
-    count = int.from_bytes(frame[:8], "little")
-    if count < 6 or 8 * (count + 1) > len(frame):
-        raise BadFrame
-    offsets = [int.from_bytes(frame[8 * i : 8 * i + 8], "little") for i in range(1, 7)]
     try:
-        channel = frame[offsets[0] : offsets[1]].decode()
-        kind = json.loads(frame[offsets[1] : offsets[2]])["msg_type"]
-        content = json.loads(frame[offsets[4] : offsets[5]])
+        channel, header, content = _parts(frame)
+        kind = header["msg_type"]
         target = content.get("target_name") if kind == "comm_open" else _COMM_TARGET
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadFrame from None
@@ -59,6 +68,11 @@ def refusal(frame: object) -> str | None:
     if target != _COMM_TARGET:
         return f"comm target {target!r}"
     return None
+
+
+def message_id(frame: object) -> str:
+    """Return the id of a message that may go to the kernel."""
+    return str(_parts(frame)[1].get("msg_id", ""))
 
 
 class OwnKernelsOnly(Authorizer):
@@ -75,7 +89,7 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
         """Pass one message on to the kernel, or refuse it."""
-        handler = self.websocket_handler
+        handler = cast(PageSocket, self.websocket_handler)
         try:
             reason = refusal(incoming_msg)
         except BadFrame:
@@ -88,7 +102,19 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
         if reason is not None:
             self.log.warning("Refused a %s from the browser.", reason)
             return
-        super().handle_incoming_message(incoming_msg)
+        if handler.journal.is_new(message_id(incoming_msg)):
+            super().handle_incoming_message(incoming_msg)
+
+    def nudge(self) -> asyncio.Future[None]:
+        """Wait until a kernel speaks, unless this connection goes on with the channels of another.
+
+        Those are known to work, and waiting would swallow what comes meanwhile.
+        """
+        if not self.channels["iopub"].receiving():
+            return super().nudge()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
 
 class PageSocket(VoilaKernelWebsocketHandler):
@@ -96,6 +122,9 @@ class PageSocket(VoilaKernelWebsocketHandler):
 
     last_ping: float
     last_pong: float
+    connection: WidgetMessages | None
+    journal: Journal
+    client: str
 
     @property
     def log(self) -> Any:
@@ -111,9 +140,42 @@ class PageSocket(VoilaKernelWebsocketHandler):
         await super().pre_get()
 
     async def open(self, kernel_id: str) -> None:
-        """Remember the socket by its kernel."""
-        self.kernel_manager.socket_opened(kernel_id, self)
+        """Take the place of the page's earlier socket, and send what was lost with it."""
+        self.client = self.get_query_argument("session_id", "")
+        self.journal = self.kernel_manager.journal(kernel_id, self.client)
+        for earlier in self.kernel_manager.socket_opened(kernel_id, self):
+            if earlier.client == self.client:
+                earlier.let_go()
+        received = self.get_query_argument("received", "")
+        missed = self.journal.since(int(received)) if received.isdecimal() else []
+        for frame in missed or []:
+            super().write_message(frame, binary=True)
         await super().open(kernel_id)
+        if missed is None:
+            self.close(INCOMPLETE_CODE, "more was lost than is kept")
+
+    def let_go(self) -> None:
+        """Let go of the kernel at once: closing waits for a browser that may be gone."""
+        if self.connection is not None:
+            self.connection.disconnect()
+            self.connection = None
+
+    def on_message(self, ws_message: Any) -> None:
+        """Pass a message on; one that comes after the next socket opened is sent there again."""
+        if self.connection is not None:
+            super().on_message(ws_message)
+
+    def write_message(self, message: Any, binary: bool = False) -> Any:
+        """Send a message, and keep it for the case that it does not arrive."""
+        try:
+            sending = super().write_message(message, binary)
+        except WebSocketClosedError:
+            sending = None
+        else:
+            if sending is None:
+                return None  # Voilà does not send code
+        self.journal.sent(message)
+        return sending
 
     def send_ping(self) -> None:
         """Ping the browser, and close the socket if the last ping had no answer.
@@ -134,7 +196,7 @@ class PageSocket(VoilaKernelWebsocketHandler):
     def on_close(self) -> None:
         """Forget the socket."""
         self.kernel_manager.socket_closed(self.kernel_id, self)
-        super().on_close()
+        self.let_go()
 
     def get_compression_options(self) -> dict[str, Any] | None:
         """Compress lightly: tables of text shrink to a quarter at little cost."""

@@ -5,11 +5,12 @@ import type { ICallbacks, IClassicComm } from "@jupyter-widgets/base";
 
 const PROTOCOL = "v1.kernel.websocket.jupyter.org";
 const SESSION_ENDED = 4401;
+const INCOMPLETE = 4410;
 const FIRST_RETRY_MS = 300;
 const LAST_RETRY_MS = 10_000;
 
 export type Buffers = (ArrayBuffer | ArrayBufferView)[];
-export type Connection = "connecting" | "open" | "lost" | "ended" | "signed-out";
+export type Connection = "connecting" | "open" | "lost" | "ended" | "incomplete" | "signed-out";
 
 export interface Message {
   header: { msg_id: string; msg_type: string };
@@ -69,7 +70,10 @@ export class Kernel {
   private readonly comms = new Map<string, Comm>();
   private readonly callbacks = new Map<string, ICallbacks>();
   private socket: WebSocket | null = null;
-  private waiting: Uint8Array<ArrayBuffer>[] = [];
+  // A connection that breaks takes with it what is under way. Both sides keep it: we what the
+  // kernel has not taken up yet, the server what we have not received.
+  private readonly unanswered = new Map<string, Uint8Array<ArrayBuffer>>();
+  private received = 0;
   private retries = 0;
   private over = false;
   private chain: Promise<void> = Promise.resolve();
@@ -84,17 +88,21 @@ export class Kernel {
   connect(): void {
     const address = new URL(`${this.baseUrl}api/kernels/${this.id}/channels`, location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    // The same session id each time: the server replays what we missed.
+    // The same session id each time: the server sends what we missed.
     address.searchParams.set("session_id", this.session);
+    address.searchParams.set("received", String(this.received));
     const socket = new WebSocket(address, [PROTOCOL]);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.retries = 0;
       this.onConnection("open");
       this.settle();
-      for (const frame of this.waiting.splice(0)) socket.send(frame);
+      for (const frame of this.unanswered.values()) socket.send(frame);
     };
-    socket.onmessage = (event) => this.receive(decode(event.data));
+    socket.onmessage = (event) => {
+      this.received++;
+      this.receive(decode(event.data));
+    };
     socket.onclose = (event) => void this.closed(event.code);
     this.socket = socket;
   }
@@ -113,14 +121,16 @@ export class Kernel {
     const header = { msg_id: id, username: "", session: this.session, date, msg_type: type, version: "5.3" };
     if (callbacks) this.callbacks.set(id, callbacks);
     const frame = encode("shell", [header, {}, metadata, content], buffers);
+    if (this.over) return id;
+    this.unanswered.set(id, frame);
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(frame);
-    else if (!this.over) this.waiting.push(frame);
     return id;
   }
 
   private async closed(code: number): Promise<void> {
     if (this.over) return;
     if (code === SESSION_ENDED) return this.finish("signed-out");
+    if (code === INCOMPLETE) return this.finish("incomplete");
     const fate = await this.fate();
     if (fate) return this.finish(fate);
     this.onConnection("lost");
@@ -141,7 +151,7 @@ export class Kernel {
 
   private finish(state: Connection): void {
     this.over = true;
-    this.waiting = [];
+    this.unanswered.clear();
     this.onConnection(state);
     this.socket?.close();
   }
@@ -151,6 +161,7 @@ export class Kernel {
     const parent = message.parent_header.msg_id ?? "";
     if (type === "status") {
       if (message.content.execution_state === "dead") return this.finish("ended");
+      this.unanswered.delete(parent);
       // A widget model holds back its next change until its last one was dealt with.
       this.callbacks.get(parent)?.iopub?.["status"]?.(message as any);
       if (message.content.execution_state === "idle") this.callbacks.delete(parent);

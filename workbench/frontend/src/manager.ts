@@ -19,6 +19,8 @@ const MODULES: Record<string, Record<string, any>> = {
 
 export class Manager extends ManagerBase {
   readonly captures = new Set<output.OutputModel>();
+  // The kernel spoke of a widget that never came.
+  onMissing: () => void = () => {};
 
   constructor(private readonly kernel: Kernel) {
     super();
@@ -44,6 +46,16 @@ export class Manager extends ManagerBase {
     if (into.isConnected) Widget.attach(view.luminoWidget, into);
     else into.append(view.luminoWidget.node);
     addEventListener("resize", () => MessageLoop.postMessage(view.luminoWidget, Widget.ResizeMessage.UnknownSize));
+  }
+
+  override async get_model(id: string): Promise<base.WidgetModel> {
+    const known = this.has_model(id);
+    try {
+      return await super.get_model(id);
+    } catch (error) {
+      if (!known) this.onMissing();
+      throw error;
+    }
   }
 
   override async loadClass(className: string, moduleName: string): Promise<any> {

@@ -63,30 +63,64 @@ function startMenu(): void {
   });
 }
 
-const NOTICES: Partial<Record<Connection, string>> = {
-  ended: "This page's kernel has ended: it stopped, or was idle for long. What was saved is safe.",
-  "signed-out": "You are signed out.",
+// A break that is over sooner is worth no more than a word in the bar.
+const SHORT_BREAK_MS = 3000;
+
+const NOTICES: Partial<Record<Connection, [sentence: string, wayOn: string]>> = {
+  lost: ["The server does not answer; trying again. If it was started anew, open the link that “workbench up” printed.", "Reload"],
+  ended: ["This page's kernel has ended: it stopped, or was idle for long. What was saved is safe.", "Reload"],
+  incomplete: ["The connection was lost for too long to go on with this page. What was saved is safe.", "Reload"],
+  "signed-out": ["You are signed out.", "Sign in"],
 };
 
+let breakTimer: ReturnType<typeof setTimeout> | undefined;
+
 function showConnection(state: Connection): void {
+  const before = document.body.dataset["connection"];
   document.body.dataset["connection"] = state;
   const status = document.getElementById("connection");
   if (status) status.textContent = state === "lost" ? "Connection lost, trying again…" : "";
-  const sentence = NOTICES[state];
-  if (sentence) showNotice(sentence, state === "ended" ? "Reload" : "Sign in");
+  if (state === "lost" && before === "lost") return;
+  clearTimeout(breakTimer);
+  const notice = NOTICES[state];
+  if (state === "lost") breakTimer = setTimeout(() => closePage(...NOTICES.lost!), SHORT_BREAK_MS);
+  else if (notice) closePage(...notice);
+  else if (before === "lost") openPage();
 }
 
-function showNotice(sentence: string, wayOn: string): void {
-  const notice = document.getElementById("notice");
-  if (!notice) return;
-  const reload = Object.assign(document.createElement("button"), {
-    className: "button",
-    textContent: wayOn,
-    onclick: () => location.reload(),
-  });
-  notice.replaceChildren(Object.assign(document.createElement("span"), { textContent: sentence }), reload);
-  notice.hidden = false;
+function fillNotice(sentence: string, wayOn: string): HTMLDialogElement {
+  const notice = document.getElementById("notice") as HTMLDialogElement;
+  notice.querySelector("span")!.textContent = sentence;
+  notice.querySelector("button")!.textContent = wayOn;
+  return notice;
+}
+
+// What is typed from now on would go nowhere. It stays in sight, and a page that is connected
+// again goes on with it. A modal dialog, because it comes before any other dialog of the page.
+function closePage(sentence: string, wayOn: string): void {
+  const notice = fillNotice(sentence, wayOn);
+  if (notice.open) notice.close();
+  notice.showModal();
   document.getElementById("main")?.toggleAttribute("inert", true);
+}
+
+function openPage(): void {
+  document.getElementById("main")?.toggleAttribute("inert", false);
+  (document.getElementById("notice") as HTMLDialogElement).close();
+}
+
+// The rest of the page works, and may hold something unsaved.
+function tellMissing(): void {
+  const notice = fillNotice("A part of this page is missing. Save what you need, then reload.", "Reload");
+  if (!notice.open) notice.show();
+}
+
+function startNotice(): void {
+  const notice = document.getElementById("notice");
+  notice?.querySelector("button")?.addEventListener("click", () => location.reload());
+  notice?.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") event.preventDefault();
+  });
 }
 
 function endOnLeave(baseUrl: string, kernel: { id: string; xsrf: string }): void {
@@ -116,6 +150,7 @@ async function start(): Promise<void> {
   const kernel = new Kernel(baseUrl, described.id);
   kernel.onConnection = showConnection;
   const manager = new Manager(kernel);
+  manager.onMissing = tellMissing;
   endOnLeave(baseUrl, described);
   kernel.connect();
   await Promise.all([parsed(), kernel.opened]);
@@ -131,6 +166,7 @@ async function start(): Promise<void> {
 function startBar(): void {
   startTheme();
   startMenu();
+  startNotice();
 }
 
 // The bar is there long before the notebook's last cell has run.
@@ -140,6 +176,6 @@ else void parsed().then(startBar);
 if (document.getElementById("jupyter-config-data")) {
   start().catch((error) => {
     console.error(error);
-    showNotice("The page could not be shown.", "Reload");
+    closePage("The page could not be shown.", "Reload");
   });
 }

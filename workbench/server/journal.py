@@ -1,0 +1,54 @@
+"""What a page and its kernel said of late: a connection that breaks loses some of it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+# A dead connection is noticed after two pings, a minute; nothing is written to it any more then.
+KEPT_SECONDS = 120.0
+KEPT_BYTES = 32 * 1024 * 1024
+_KNOWN_IDS = 5000
+
+
+class Journal:
+    """Makes each message arrive once, in order, over connections that come and go.
+
+    The page says how many messages it has received when it connects again, and sends again
+    what had no answer. Those that were lost on their way are sent to it once more; those that
+    did arrive here are known by their id.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._sent: deque[tuple[float, bytes]] = deque()
+        self._bytes = 0
+        self._dropped = 0
+        self._order: deque[str] = deque()
+        self._known: set[str] = set()
+
+    def sent(self, frame: bytes) -> None:
+        """Keep a message for the page."""
+        now = self._clock()
+        self._sent.append((now, frame))
+        self._bytes += len(frame)
+        while self._sent and (self._bytes > KEPT_BYTES or self._sent[0][0] < now - KEPT_SECONDS):
+            self._bytes -= len(self._sent.popleft()[1])
+            self._dropped += 1
+
+    def since(self, received: int) -> list[bytes] | None:
+        """Return what came after the first `received` messages; None if it is not all there."""
+        if not self._dropped <= received <= self._dropped + len(self._sent):
+            return None
+        return [frame for _, frame in self._sent][received - self._dropped :]
+
+    def is_new(self, message_id: str) -> bool:
+        """Tell whether a message from the page comes for the first time."""
+        if message_id in self._known:
+            return False
+        self._known.add(message_id)
+        self._order.append(message_id)
+        if len(self._order) > _KNOWN_IDS:
+            self._known.discard(self._order.popleft())
+        return True
