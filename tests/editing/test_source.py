@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from workbench.editing import RepositorySource
+from workbench.editing import source as source_module
 from workbench.errors import DuplicateName, InvalidDraft, NotFound, StaleRecord, UnknownField
 from workbench.widgets.source import Filter, Sort
 
@@ -63,6 +64,42 @@ async def test_two_questions_at_once_do_not_get_each_others_answers(personas):
     assert (few.total, all_.total) == (83, 250)
     rest = await page(personas, 100, sort=[Sort("name", True)])
     assert rest.rows[0]["name"] == "P149"
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """A list to which every statement that counts adds itself."""
+    made = []
+    counted = source_module.counted
+    monkeypatch.setattr(source_module, "counted", lambda s: made.append(s) or counted(s))
+    return made
+
+
+async def test_a_block_that_ends_the_rows_tells_how_many_there_are(personas, counts):
+    assert (await page(personas, 0, 300)).total == 250
+    assert (await page(personas, search="P00")).total == 10
+    assert (await page(personas, search="nobody")).total == 0
+    assert counts == []
+    assert (await page(personas, 0, 250)).total == 250  # there might be more
+    assert len(counts) == 1
+
+
+async def test_rows_can_be_had_before_they_are_counted(personas, counts):
+    asked = {"sort": (), "filters": [Filter("kind", "not_empty")], "search": None}
+    first = await personas.page(0, 100, **asked, total=False)
+    assert (len(first.rows), first.total, len(counts)) == (100, None, 0)
+    assert await personas.total(filters=asked["filters"], search=None) == 166
+    second = await personas.page(50, 100, **asked, total=False)
+    assert (second.total, len(counts)) == (166, 1)
+    other = await personas.page(0, 100, **{**asked, "filters": []}, total=False)
+    assert other.total is None
+
+
+async def test_a_question_in_between_makes_no_block_forget_where_it_begins(personas, counts):
+    await page(personas, 0, 100)
+    await page(personas, 0, 1, filters=[Filter("name", "equals", "P007")])
+    assert (await page(personas, 100, 100)).total == 250
+    assert len(counts) == 2
 
 
 async def test_what_has_no_tags_is_filtered_as_empty(wb, denmark):

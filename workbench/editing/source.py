@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Column as SqlColumn
@@ -26,7 +26,11 @@ from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, St
 from workbench.widgets.wire import json_safe
 
 _LOOKUP_ROWS = 30
+_LOOKS_KEPT = 8  # one for each view of the grid, and for looking where a row lies
 _TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
+
+_Question: TypeAlias = tuple[tuple[Sort, ...], str, str | None]
+"""The order, the filters (as text: their values may be lists), the search."""
 
 
 @dataclass
@@ -36,7 +40,6 @@ class _Look:
     Blocks may be asked for side by side, so each keeps to the look that it began with.
     """
 
-    asked: object = None
     marks: dict[int, str] = field(default_factory=dict)
     total: int | None = None
 
@@ -61,7 +64,7 @@ class RepositorySource:
         self.columns: list[Column] = columns_of(self.entity)
         self._world = world
         self._on_write = on_write
-        self._look = _Look()
+        self._looks: dict[_Question, _Look] = {}
 
     async def page(
         self,
@@ -71,12 +74,14 @@ class RepositorySource:
         sort: Sequence[Sort],
         filters: Sequence[Filter],
         search: str | None,
+        total: bool = True,
     ) -> Page:
-        """Return rows `start` to `start + count` of those that fit."""
-        asked = (tuple(sort), repr(filters), search)
-        if start == 0 or asked != self._look.asked:  # a fresh look, or another question
-            self._look = _Look(asked)
-        look = self._look
+        """Return rows `start` to `start + count` of those that fit.
+
+        Without `total` the page has a total only if it is known already: a block costs the
+        same however many rows fit, counting them does not.
+        """
+        look = self._looking((tuple(sort), repr(filters), search), afresh=start == 0)
         order = steps(
             self.entity, [f"-{s.field}" if s.descending else s.field for s in sort] or self._order()
         )
@@ -88,11 +93,31 @@ class RepositorySource:
                 rows = [dict(row._mapping) for row in found]
                 if len(rows) < count and (rows or start == 0):
                     look.total = start + len(rows)  # their end says it
-                elif look.total is None:
+                elif look.total is None and total:
                     look.total = int(await connection.scalar(counted(fitting)) or 0)
         if len(rows) == count:
             look.marks[start + count] = cursor(order, rows[-1])
         return Page([_row(row) for row in rows], look.total)
+
+    async def total(self, *, filters: Sequence[Filter], search: str | None) -> int:
+        """Return how many rows fit: what a page that was asked for uncounted left out."""
+        fitting = select(self.entity.table.c.id).where(*await self._fitting(filters, search))
+        async with self.database.reading() as connection:
+            with translated(self.entity.name):
+                found = int(await connection.scalar(counted(fitting)) or 0)
+        for (_, *asked), look in self._looks.items():
+            if asked == [repr(filters), search]:
+                look.total = found
+        return found
+
+    def _looking(self, asked: _Question, *, afresh: bool) -> _Look:
+        look = self._looks.pop(asked, None)
+        if look is None or afresh:
+            look = _Look()
+        self._looks[asked] = look
+        while len(self._looks) > _LOOKS_KEPT:
+            del self._looks[next(iter(self._looks))]
+        return look
 
     async def row(self, id: UUID) -> Row:
         """Return one row; NotFound if there is none."""
@@ -173,7 +198,7 @@ class RepositorySource:
 
     def _wrote(self) -> None:
         """Forget what rows coming and going made untrue."""
-        self._look = _Look()
+        self._looks.clear()
         self._on_write()
 
     def _order(self) -> list[str]:
