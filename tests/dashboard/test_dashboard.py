@@ -199,6 +199,29 @@ async def test_pages_fit_narrow_and_wide_light_and_dark(reader, tmp_path, width,
         assert dark == (scheme == "dark")
 
 
+async def test_on_a_phone_the_current_page_is_in_sight_and_actions_share_a_line(reader):
+    await reader.page.set_viewport_size({"width": 390, "height": 844})
+    await reader.open("Dracula", "Images")
+    await reader.page.reload()
+    await expect(reader.rows.first).to_be_visible()
+    box = await reader.nav("Images").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    add = await reader.page.get_by_test_id("grid-add").bounding_box()
+    refresh = await reader.page.get_by_test_id("grid-refresh").bounding_box()
+    assert refresh["y"] == add["y"]
+
+
+async def test_the_sign_in_page_has_the_colours_of_the_dashboard(reader, chromium):
+    colour = "node => getComputedStyle(node).backgroundColor"
+    await reader.open()
+    inside = await reader.page.get_by_test_id("grid-add").evaluate(colour)
+    context = await chromium.new_context(color_scheme="light")
+    page = await context.new_page()
+    await page.goto(reader.address)
+    assert await page.get_by_role("button", name="Sign in").evaluate(colour) == inside
+    await context.close()
+
+
 async def test_nothing_is_asked_of_any_other_server(reader):
     await reader.open("Dracula", "Images")
     await reader.rows.first.locator("[col-id='name']").click()

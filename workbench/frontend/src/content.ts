@@ -2,7 +2,7 @@
 // list, text as text. A node with an action is answered by Python when it is clicked.
 import baseCss from "./base.css";
 import contentCss from "./content.css";
-import { addStyle, dress } from "./dom";
+import { addStyle, dress, whenWide } from "./dom";
 import { openRpc } from "./rpc";
 import type { Context, Model } from "./wire";
 
@@ -51,6 +51,16 @@ function show(model: Model, el: HTMLElement, act: (action: string) => void): voi
   if (focused && at instanceof HTMLElement) at.focus({ preventScroll: true });
 }
 
+/** On a narrow screen the navigation is one line that scrolls: bring the current item into it. */
+function showCurrent(el: HTMLElement): void {
+  const current = el.querySelector<HTMLElement>("[aria-current]");
+  if (!current || el.scrollWidth <= el.clientWidth) return;
+  const line = el.getBoundingClientRect();
+  const item = current.getBoundingClientRect();
+  if (item.left >= line.left && item.right <= line.right) return;
+  el.scrollLeft += item.left + item.width / 2 - line.left - line.width / 2;
+}
+
 export default {
   render({ model, el }: Context): () => void {
     addStyle("wb-base-style", baseCss);
@@ -58,10 +68,15 @@ export default {
     dress(el, "wb-content");
     const rpc = openRpc(model);
     const act = (action: string) => void rpc.call("act", { action }).catch((why: Error) => console.error(why.message));
-    const drawAgain = () => show(model, el, act);
+    const drawAgain = () => {
+      show(model, el, act);
+      showCurrent(el);
+    };
     drawAgain();
+    const stop = whenWide(el, () => showCurrent(el));
     model.on("change:nodes", drawAgain);
     return () => {
+      stop();
       model.off("change:nodes", drawAgain);
       rpc.close();
     };
