@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
@@ -271,6 +272,79 @@ async def test_a_failure_leaves_nothing_half_done(
     monkeypatch.undo()
     report = await export(database, elsinore.id, tmp_path / "deep" / "out")
     assert report.tables["scenes"] == 2
+
+
+async def test_a_failure_leaves_an_earlier_export_whole(
+    database: Database, wb: Workspace, elsinore: World, tmp_path: Path
+) -> None:
+    await export(database, elsinore.id, tmp_path)
+    (tmp_path / "scenes.csv").unlink()
+    (tmp_path / "scenes.csv").mkdir()
+    before = sorted(names(tmp_path))
+    acts = (tmp_path / "acts.csv").read_bytes()
+    await wb.acts.add(storyid=(await wb.stories.find()).records[0].id, name="Act IX")
+    with pytest.raises(WorkbenchError, match=r"scenes.csv: this .*it is a folder.*Nothing is exp"):
+        await export(database, elsinore.id, tmp_path, overwrite=True)
+    assert sorted(names(tmp_path)) == before
+    assert (tmp_path / "acts.csv").read_bytes() == acts
+
+
+@pytest.mark.parametrize("moved", [0, 1, 4])
+async def test_an_export_that_is_cut_off_is_whole_after_the_next(
+    database: Database,
+    wb: Workspace,
+    elsinore: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moved: int,
+) -> None:
+    from workbench.transfer import export_folder
+
+    out = tmp_path / "out"
+
+    class PowerCut(BaseException):
+        pass
+
+    left = [None] * moved
+    real = os.replace
+
+    def replace(*paths: Any) -> None:
+        if not left:
+            raise PowerCut
+        left.pop()
+        real(*paths)
+
+    await export(database, elsinore.id, out)
+    (out / "notes.txt").write_text("mine")
+    await wb.acts.add(storyid=(await wb.stories.find()).records[0].id, name="Act IX")
+    monkeypatch.setattr(export_folder.os, "replace", replace)
+    with pytest.raises(PowerCut):
+        await export(database, elsinore.id, out, overwrite=True)
+    monkeypatch.undo()
+    for source in (out, out / "acts.csv"):
+        report = await load(database, source)
+        assert [p.file for p in report.problems] == [str(out)]
+        assert "was cut off" in report.problems[0].message
+
+    with pytest.raises(Refused, match="overwrite=True"):
+        await export(database, elsinore.id, out)
+    assert ".workbench-export" not in names(out)
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "notes.txt").unlink()
+    await export(database, elsinore.id, tmp_path / "fresh")
+    assert files(out) == files(tmp_path / "fresh")
+
+
+async def test_pictures_are_not_written_through_a_link(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "pictures").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(WorkbenchError, match="Nothing is exported"):
+        await export(database, elsinore.id, tmp_path / "out", overwrite=True)
+    assert names(tmp_path / "elsewhere") == []
+    assert names(tmp_path / "out") == ["pictures"]
 
 
 async def test_a_path_that_is_a_file_is_refused(

@@ -11,14 +11,8 @@ because who may see a world is a matter of the installation that it is in.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import secrets
-import shutil
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,16 +24,15 @@ from workbench.database import columnar
 from workbench.database.columnar import Stream
 from workbench.database.engine import Database
 from workbench.entities import LINKS, STORED, Stored
-from workbench.errors import NotFound, Refused, WorkbenchError, shown
+from workbench.errors import NotFound, Refused, shown
 from workbench.store.columns import literal
 from workbench.transfer.export_csv import write_csv
+from workbench.transfer.export_folder import PICTURES, prepared
 from workbench.transfer.export_layout import attribute_keys, layout, picture_statement
 
 __all__ = ["ExportReport", "export"]
 
 FORMATS = ("csv",)
-_PICTURES = "pictures"
-_UNFINISHED = ".workbench-export-"
 _NAME_CHARACTERS = 80
 _SIGNATURES = {
     b"\x89PNG\r\n": ".png",
@@ -84,7 +77,7 @@ class ExportReport:
     def __str__(self) -> str:
         lines = [f"{plural}.csv: {rows:,} rows" for plural, rows in self.tables.items()]
         if self.pictures:
-            lines.append(f"{_PICTURES}: {self.pictures:,} files")
+            lines.append(f"{PICTURES}: {self.pictures:,} files")
         return "\n".join([*lines, *self.notes, f"Written to {self.folder}."])
 
 
@@ -98,7 +91,7 @@ async def export(
 ) -> ExportReport:
     """Write all of `world` into `folder`, as it is at one moment.
 
-    The files appear in the folder when all of them are complete.
+    The files appear in the folder when all of them are whole; see `export_folder`.
 
     Parameters
     ----------
@@ -128,7 +121,7 @@ async def export(
     await _require(database, world)
 
     def work(stream: Stream) -> ExportReport:
-        with _prepared(folder, overwrite=overwrite) as unfinished:
+        with prepared(folder, overwrite=overwrite) as unfinished:
             return _write(stream, world, unfinished, folder)
 
     return await columnar.snapshot(database, work)
@@ -151,7 +144,7 @@ def _write(stream: Stream, world: UUID, into: Path, folder: Path) -> ExportRepor
             report.pictures += len(files)
             if strange := sum(name.endswith(_OTHER) for name in files.values()):
                 report.notes.append(
-                    f"{_PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
+                    f"{PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
                     "does not take those."
                 )
         found = attribute_keys(stored, world)
@@ -185,17 +178,17 @@ def _write_pictures(
     stream: Stream, stored: Stored[Any, Any], world: UUID, into: Path
 ) -> dict[str, str]:
     """Write the pictures' files; return their paths by the pictures' ids."""
-    (into / _PICTURES).mkdir(exist_ok=True)
+    (into / PICTURES).mkdir(exist_ok=True)
     files: dict[str, str] = {}
     taken: set[str] = set()
     with stream(literal(picture_statement(stored, world))) as batches:
         for batch in batches:
             for picture in batch.to_pylist():
                 name = _file_name(picture["name"], picture["content"], taken)
-                (into / _PICTURES / name).write_bytes(picture["content"])
-                files[picture["id"]] = f"{_PICTURES}/{name}"
+                (into / PICTURES / name).write_bytes(picture["content"])
+                files[picture["id"]] = f"{PICTURES}/{name}"
     if not files:
-        (into / _PICTURES).rmdir()
+        (into / PICTURES).rmdir()
     return files
 
 
@@ -213,56 +206,3 @@ def _file_name(name: str, content: bytes, taken: set[str]) -> str:
         found = f"{stem}_{number}{extension}"
     taken.add(found)
     return found
-
-
-@contextmanager
-def _prepared(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a folder to write into; what is in it then appears in `folder`, or else vanishes."""
-    unfinished = folder / f"{_UNFINISHED}{secrets.token_hex(4)}"
-    made: list[Path] = []
-    try:
-        _refuse_full(folder, overwrite=overwrite)
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished.mkdir()
-        yield unfinished
-        _move(unfinished, folder)
-        made = []
-    except OSError as error:
-        where = error.filename or folder
-        raise WorkbenchError(
-            f"{where}: this cannot be written ({error.strerror}). Nothing is exported. Choose "
-            "another folder, or make room there."
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        for path in made:
-            with contextlib.suppress(OSError):
-                path.rmdir()
-
-
-def _refuse_full(folder: Path, *, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise Refused(f"{folder} is a file. Choose a folder for the export.", field="folder")
-    if overwrite or not folder.exists():
-        return
-    inside = sorted(p.name for p in folder.iterdir() if not p.name.startswith(_UNFINISHED))
-    if inside:
-        more = ", …" if len(inside) > 3 else ""
-        raise Refused(
-            f"{folder} is not empty ({', '.join(inside[:3])}{more}). Choose another folder, or "
-            "say overwrite=True (--overwrite) to replace the files that have the same name.",
-            field="folder",
-        )
-
-
-def _move(unfinished: Path, folder: Path) -> None:
-    """Put the files in their places, tables last: they name the pictures."""
-    pictures = unfinished / _PICTURES
-    if pictures.is_dir():
-        (folder / _PICTURES).mkdir(exist_ok=True)
-        for file in sorted(pictures.iterdir()):
-            os.replace(file, folder / _PICTURES / file.name)
-        pictures.rmdir()
-    for file in sorted(unfinished.iterdir()):
-        os.replace(file, folder / file.name)

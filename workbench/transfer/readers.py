@@ -20,6 +20,7 @@ from workbench.entities import STORED, Stored
 from workbench.entities.fields import Bytes
 from workbench.errors import UnreadableFile
 from workbench.transfer.csv_file import headers, parse
+from workbench.transfer.export_folder import WHOLE
 from workbench.transfer.report import Findings, TableCounts
 
 ROW_LABELS = "__row__"
@@ -130,6 +131,13 @@ def _files(
         ]
         if not files:
             findings.file(str(path), "There are no CSV files in this folder.")
+    for folder in dict.fromkeys(path.parent for path in found.values()):
+        if (folder / WHOLE).is_dir():
+            findings.file(
+                str(folder),
+                "An export into this folder was cut off as its files were put in their places. "
+                f"Export again, or move all that is in {WHOLE} into the folder.",
+            )
     times = Counter(path.name for path in found.values())
     plain = {path for path in found.values() if times[path.name] == 1 and os.path.exists(path)}
     return {path: path.name if path in plain else str(path) for path in found.values()}, others
