@@ -1,10 +1,14 @@
+import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.async_api import Browser as BrowserOfPlaywright
+from playwright.async_api import Page, Route
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves siblings unseen
 from fake_source import FakeSource
@@ -54,3 +58,88 @@ class Browser:
         self.widget._received(self.widget, {"t": "req", "id": op, "op": op, "args": args}, [])
         await self.widget.tasks.settled()
         return self.messages[-1]
+
+
+BUNDLES = assets.STATIC  # as built; `built` has another folder stand in for it
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Widget</title>
+<body class="theme-light" style="margin: 16px"><div id="here"></div></body></html>"""
+
+# anywidget's model, as far as our front ends use it.
+SHOW = """async ([bundle, state]) => {
+  const heard = new Map();
+  const model = {
+    get: (name) => state[name],
+    set: (name, value) => { state[name] = value; kernelSet(name, value); },
+    save_changes() {},
+    on: (event, call) => heard.set(event, [...(heard.get(event) ?? []), call]),
+    off: (event, call) => heard.set(event, (heard.get(event) ?? []).filter((one) => one !== call)),
+    send: (message) => kernelTold(message),
+  };
+  globalThis.told = (message) => (heard.get("msg:custom") ?? []).forEach((call) => call(message));
+  const { default: widget } = await import(`/${bundle}.js`);
+  widget.render({ model, el: document.getElementById("here") });
+}"""
+
+
+class Shown:
+    """A widget in a real browser, with its real front end; `page` shows nothing else."""
+
+    def __init__(self, widget: Rpc, page: Page) -> None:
+        self.widget, self.page = widget, page
+        self.problems: list[str] = []
+        self._sending: set[asyncio.Task[Any]] = set()
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    async def open(self, body: str = PAGE) -> None:
+        async def answer(route: Route) -> None:
+            name = urlsplit(route.request.url).path.strip("/")
+            if name:
+                await route.fulfill(path=BUNDLES / name, content_type="text/javascript")
+            else:
+                await route.fulfill(body=body, content_type="text/html")
+
+        await self.page.route("http://widgets.test/**", answer)
+        await self.page.goto("http://widgets.test/")
+        await self.page.expose_function("kernelTold", self._told)
+        await self.page.expose_function("kernelSet", self._set)
+        self.widget.send = self._send
+        state = json.loads(json.dumps(self.widget.get_state(), default=str))
+        await self.page.evaluate(SHOW, [self.widget.bundle, state])
+
+    async def settled(self) -> None:
+        """Wait until the browser has heard all that it was told."""
+        await asyncio.gather(*self._sending)
+
+    def _told(self, message: dict[str, Any]) -> None:
+        self.widget._received(self.widget, message, [])
+
+    def _set(self, name: str, value: object) -> None:
+        setattr(self.widget, name, value)
+
+    def _send(self, message: object, buffers: object = None) -> None:
+        task = asyncio.ensure_future(self.page.evaluate("(m) => told(m)", message))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+
+@pytest.fixture
+async def show(chromium: BrowserOfPlaywright) -> AsyncIterator[Callable[..., Awaitable[Shown]]]:
+    """Show a widget in a page of its own; the page must not report an error."""
+    if not (BUNDLES / "build.json").exists():
+        pytest.fail("The front end is not built: python hatch_build.py")
+    context = await chromium.new_context(viewport={"width": 1100, "height": 800})
+    opened: list[Shown] = []
+
+    async def show(widget: Rpc, body: str = PAGE) -> Shown:
+        shown = Shown(widget, await context.new_page())
+        opened.append(shown)
+        await shown.open(body)
+        return shown
+
+    yield show
+    for shown in opened:
+        await shown.widget.tasks.settled()
+        await shown.settled()
+        assert shown.problems == []
+    await context.close()

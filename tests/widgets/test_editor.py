@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from workbench.widgets import Editor
+from workbench.widgets.source import StoredRow
 
 
 @pytest.fixture
@@ -60,6 +61,25 @@ async def test_a_refused_value_is_explained_beside_its_field(editor):
     await choose(editor, "r7")
     await type_and_save(editor, "name", "Scene 0")
     assert "Another scene" in editor.form.fields["name"].problem.value
+
+
+async def test_a_refused_save_leads_to_the_first_field_that_is_marked(editor, source, browse):
+    heard = browse(editor.form.style_sheet).messages
+    await choose(editor, "r7")
+    editor.form.fields["position"].control.value = "0"
+    await type_and_save(editor, "attributes", "{")
+    assert heard == [{"t": "lead", "field": "position"}]
+    editor.form.save_button.click()  # again: whoever scrolled away is led back
+    await editor.form.tasks.settled()
+    assert len(heard) == 2
+
+
+async def test_a_stale_save_leads_to_the_choice_between_two_values(editor, source, browse):
+    heard = browse(editor.form.style_sheet).messages
+    await choose(editor, "r7")
+    source.rows["r7"] = StoredRow({**source.rows["r7"], "description": "Theirs", "version": 2})
+    await type_and_save(editor, "description", "Mine")
+    assert heard == [{"t": "lead", "field": "description"}]
 
 
 async def test_an_empty_choice_is_no_value(editor, source):

@@ -3,8 +3,10 @@ import asyncio
 import pytest
 from fake_source import FakeSource
 
+from workbench.entities.fields import Number, Text, Whole
+from workbench.widgets.entry import complaint
 from workbench.widgets.form_model import FormModel
-from workbench.widgets.source import StoredRow
+from workbench.widgets.source import Column, StoredRow
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def test_only_what_differs_from_the_stored_row_is_a_change(model):
         ("position", "four", "not a number"),
         ("position", "1.5", "not a whole number"),
         ("position", "nan", "not a number"),
-        ("position", "0", "1 or more"),
+        ("position", "0", "at least 1"),
         ("name", "  ", "must not be empty"),
         ("name", "x" * 256, "at most 255"),
         ("attributes", "{", "not valid JSON"),
@@ -39,6 +41,21 @@ async def test_text_that_is_no_value_is_kept_and_explained(model, source, field,
     assert await model.save(source) is None
     assert model.status == "refused"
     assert source.rows["r1"].version == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value"),
+    [
+        (Whole(minimum=1), Column("a", "A", "integer", minimum=1), 0),
+        (Whole(maximum=9), Column("a", "A", "integer", maximum=9), 10),
+        (Number(minimum=0.5), Column("a", "A", "number", minimum=0.5), 0.25),
+        (Number(maximum=1.5), Column("a", "A", "number", maximum=1.5), 2.0),
+        (Text(max_length=3), Column("a", "A", max_length=3), "four"),
+        (Text(blank=False), Column("a", "A", required=True), None),
+    ],
+)
+def test_a_form_says_what_an_import_says_of_the_same_value(kind, column, value):
+    assert complaint(column, value) == kind.problem(value) != ""
 
 
 async def test_a_mended_field_loses_its_problem_and_is_saved(model, source):

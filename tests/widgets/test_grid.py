@@ -40,6 +40,40 @@ async def test_no_request_reads_the_whole_table(browser, source):
     assert len(answer["data"]["rows"]) == 1_000
 
 
+@pytest.mark.parametrize(
+    ("descending", "position"), [(False, 0), (False, 2_499), (True, 2_499), (True, 1_200)]
+)
+async def test_a_row_is_found_wherever_it_sorts(browser, source, descending, position):
+    source.rows = {f"{n:05}": {"id": f"{n:05}", "name": f"{n:05}"} for n in range(2_500)}
+    answer = await browser.ask(
+        "place",
+        id=f"{2_499 - position if descending else position:05}",
+        sort=[{"field": "name", "descending": descending}],
+    )
+    assert answer["data"] == {"fits": True, "index": position}
+
+
+async def test_a_row_that_the_filters_hide_has_no_place(browser):
+    hidden = {"filters": [{"field": "position", "test": "between", "value": [5, None]}]}
+    for narrowed in (hidden, {"search": "scene 7"}):
+        answer = await browser.ask("place", id="r1", **narrowed)
+        assert answer["data"] == {"fits": False, "index": None}
+
+
+async def test_a_row_far_from_both_ends_is_looked_for_no_longer_than_it_takes(browser, source):
+    blocks, page = [], source.page
+
+    async def counted(start, count, **asked):
+        blocks.append(start)
+        return await page(start, count, **asked)
+
+    source.rows = {str(n): {"id": str(n), "name": "x"} for n in range(50_000)}
+    source.page = counted
+    answer = await browser.ask("place", id="25000")
+    assert answer["data"] == {"fits": True, "index": None}
+    assert len(blocks) == 21  # whether it fits, and twenty blocks
+
+
 async def test_an_edit_is_stored_and_the_row_comes_back(browser, grid, source):
     answer = await browser.ask("save", id="r1", version=1, changes={"name": "New"})
     assert (answer["ok"], answer["data"]["version"]) == (True, 2)

@@ -1,4 +1,7 @@
-"""Between a column's value and the text a person types for it."""
+"""Between a column's value and the text a person types for it.
+
+What is wrong is said in the words of `entities.fields`: an import says the same of a file.
+"""
 
 from __future__ import annotations
 
@@ -53,18 +56,18 @@ def from_text(column: Column, text: str) -> Any:
 def complaint(column: Column, value: Any) -> str:
     """Say what is wrong with `value` as far as the column alone can tell; "" if nothing is."""
     if is_empty(value) or (isinstance(value, str) and not value.strip()):
-        return "must not be empty" if column.required else ""
+        return "This must not be empty." if column.required else ""
     if column.max_length is not None and isinstance(value, str) and len(value) > column.max_length:
-        return f"has {len(value)} characters; at most {column.max_length} fit"
+        return f"This has {len(value)} characters; at most {column.max_length} fit."
     if column.kind in ("integer", "number") and not isinstance(value, bool):
         if not isinstance(value, int | float):
-            return f"“{value}” is not a number"
+            return f"“{value}” is not a number."
         if column.minimum is not None and value < column.minimum:
-            return f"must be {column.minimum:g} or more"
+            return f"This must be at least {column.minimum:g}."
         if column.maximum is not None and value > column.maximum:
-            return f"must be {column.maximum:g} or less"
+            return f"This must be at most {column.maximum:g}."
     if column.kind == "json" and isinstance(value, str):
-        return "is not valid JSON"
+        return "This is not valid JSON."
     return ""
 
 
@@ -79,13 +82,13 @@ def _number(column: Column, text: str) -> int | float:
     try:
         number = float(text.replace(",", "."))
     except ValueError:
-        raise ValueError(f"“{text}” is not a number") from None
+        raise ValueError(f"“{text}” is not a number.") from None
     if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError(f"“{text}” is not a number")
+        raise ValueError(f"“{text}” is not a number.")
     if column.kind == "number":
         return number
     if not number.is_integer():
-        raise ValueError(f"“{text}” is not a whole number")
+        raise ValueError(f"“{text}” is not a whole number.")
     return int(number)
 
 
@@ -93,4 +96,4 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f'is not valid JSON ({error}). Example: {{"age": 14}}') from None
+        raise ValueError(f'This is not valid JSON ({error}). Example: {{"age": 14}}') from None

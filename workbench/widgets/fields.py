@@ -35,6 +35,8 @@ class Field:
         self.box = ipywidgets.VBox([self.control, self.help, self.problem, self.choice])
         for name in ("wb-row", f"wb-row-{column.kind}", f"wb-row-of-{column.field}"):
             self.box.add_class(name)
+        if column.required and column.editable:
+            self.box.add_class("wb-row-required")  # the browser draws the star
         self.show()
 
     def show(self) -> None:
@@ -90,8 +92,7 @@ class Field:
 
     def _control(self) -> Any:
         column = self.column
-        title = column.title + (" *" if column.required and column.editable else "")
-        common = {"description": title, "disabled": not column.editable}
+        common = {"description": column.title, "disabled": not column.editable}
         match column.kind:
             case "reference":
                 return ReferencePicker(

@@ -63,10 +63,18 @@ class RecordForm(Panel):
         row = await self.model.save(self.source)
         if row is not None:
             self.saved = row
+        elif (wrong := self._first_wrong()) is not None:
+            self.style_sheet.lead_to(wrong)
+
+    def _first_wrong(self) -> str | None:
+        """Return the first field, as they stand in the form, with a conflict or a problem."""
+        marked = {**self.model.conflicts, **self.model.problems}
+        return next((field for field in self._order if field in marked), None)
 
     def _sections(self, columns: Sequence[Column]) -> list[ipywidgets.Widget]:
         names = list(dict.fromkeys(column.section for column in columns))
         ordered = sorted(columns, key=lambda column: names.index(column.section))
+        self._order = [column.field for column in ordered]
         shown: list[ipywidgets.Widget] = []
         for section, members in groupby(ordered, key=lambda column: column.section):
             if section:

@@ -8,6 +8,7 @@ from typing import Any
 
 import traitlets
 
+from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
 from workbench.widgets.source import Filter, Row, Sort, Source
 
@@ -50,6 +51,7 @@ class Grid(Rpc):
     def operations(self) -> Mapping[str, Handler]:
         return {
             "page": self._page,
+            "place": self._place,
             "lookup": self._lookup,
             "save": self._save,
             "add": self._add,
@@ -80,15 +82,21 @@ class Grid(Rpc):
         page = await self.source.page(
             max(0, int(args["start"])),
             min(int(args["count"]), _MOST_ROWS_A_BLOCK),
-            sort=[Sort(str(s["field"]), bool(s["descending"])) for s in args.get("sort", ())],
-            filters=[
-                Filter(str(f["field"]), f["test"], f.get("value")) for f in args.get("filters", ())
-            ],
+            sort=_sort(args),
+            filters=_filters(args),
             search=args.get("search") or None,
         )
         for row in page.rows:
             self._see(row)
         return {"rows": page.rows, "total": page.total, "last": page.last}
+
+    async def _place(self, args: Mapping[str, Any]) -> object:
+        """Answer where a row lies: `index` is None if it lies far off, or does not fit at all."""
+        id, filters, search = str(args["id"]), _filters(args), args.get("search") or None
+        if not await fits(self.source, id, filters, search):
+            return {"fits": False, "index": None}
+        index = await index_of(self.source, id, sort=_sort(args), filters=filters, search=search)
+        return {"fits": True, "index": index}
 
     async def _lookup(self, args: Mapping[str, Any]) -> object:
         found = await self.source.lookup(args["field"], args.get("term", ""), args.get("row"))
@@ -115,3 +123,11 @@ class Grid(Rpc):
 
     async def _restore(self, args: Mapping[str, Any]) -> None:
         await self.source.restore(str(args["token"]))
+
+
+def _sort(args: Mapping[str, Any]) -> list[Sort]:
+    return [Sort(str(s["field"]), bool(s["descending"])) for s in args.get("sort", ())]
+
+
+def _filters(args: Mapping[str, Any]) -> list[Filter]:
+    return [Filter(str(f["field"]), f["test"], f.get("value")) for f in args.get("filters", ())]

@@ -10,15 +10,20 @@ from workbench.widgets.rpc import Rpc
 
 
 class FormStyle(Rpc):
-    """Brings the stylesheet of forms; shows nothing."""
+    """Brings the stylesheet of forms; shows nothing itself."""
 
     bundle = "style"
+
+    def lead_to(self, field: str) -> None:
+        """Bring a field of the form into view, with the focus where it can be mended."""
+        self.tell("lead", field=field)
 
 
 class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type information
     """A column of widgets in our look."""
 
     def __init__(self, children: Sequence[ipywidgets.Widget], *names: str) -> None:
-        super().__init__([*children, FormStyle()])
+        self.style_sheet = FormStyle()
+        super().__init__([*children, self.style_sheet])
         for name in ("wb", *names):
             self.add_class(name)

@@ -44,7 +44,8 @@ Test: TypeAlias = Literal["contains", "equals", "between", "empty", "not_empty"]
 class Column:
     """One field of a row as people see and edit it.
 
-    `width` is in pixels, None lets the grid decide. `reference` names the entity that a
+    `width` is the most a column of a grid takes by itself, in pixels; where its content is
+    narrower, so is the column. None lets the grid decide. `reference` names the entity that a
     reference points to. `section` is the heading a form shows it under.
     """
 
@@ -81,7 +82,7 @@ class Filter:
 
     `value` is text for `contains`; a JSON value for `equals` (an id for a reference); a pair
     (lowest, highest) for `between`, both included, None for an open end; unused for
-    `empty` and `not_empty`.
+    `empty` and `not_empty`. Beside the columns, `id` can be asked for with `equals`.
     """
 
     field: str

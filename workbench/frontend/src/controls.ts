@@ -30,7 +30,7 @@ export function control(column: Column, preset: unknown, presetLabel: string, fi
     element: make("div", { class: `wb-field wb-field-${column.kind}` }, label, shown, make("div", { id: ids.help, class: "wb-help" }, column.help), problem),
     read: () => {
       const value = read();
-      if (column.required && isEmpty(value)) throw new Error(`${column.title} must not be empty.`);
+      if (column.required && isEmpty(value)) throw new Error("This must not be empty.");
       return value;
     },
     problem: (message) => {

@@ -2,10 +2,13 @@
 import { createGrid, type GridApi, type GridOptions, type IGetRowsParams } from "ag-grid-community";
 import { addStyle, dress, icon, icons, later, make, whenWide } from "./dom";
 import { askForRow } from "./grid/add";
+import { Banner } from "./grid/banner";
 import { engineColumn } from "./grid/columns";
 import { type Edit, Edits, type Watcher } from "./grid/edits";
 import { registerModules, theme } from "./grid/engine";
-import type { Condition } from "./grid/filters";
+import { type Condition, FILTERS_PIXELS } from "./grid/filters";
+import { focusRow, jump, type Question } from "./grid/jump";
+import { Widths } from "./grid/widths";
 import { ask, compare, toast } from "./messages";
 import { openRpc, Refusal, type Rpc } from "./rpc";
 import baseCss from "./base.css";
@@ -22,28 +25,35 @@ class GridView implements Watcher {
   private readonly columns: Column[];
   private api: GridApi<Row> | undefined;
   private total: number | null = null;
+  /** Removals that can be taken back, and what they removed. */
+  private readonly removals = new Map<string, string>();
+  private lastRemoval = "";
 
   private readonly live = make("div", { class: "wb-unseen", role: "status", "aria-live": "polite", "data-testid": "grid-live" });
   private readonly count = make("span", { class: "wb-count", "data-testid": "grid-count" });
-  private readonly banner = make("div", { class: "wb-banner", role: "alert", hidden: true, "data-testid": "grid-banner" });
+  private readonly banner = new Banner();
   private readonly none = make("div", { class: "wb-none", hidden: true });
   private readonly table = make("div", { class: "wb-table", "data-testid": "grid-table" });
   // Popups lie above the page: the boxes that notebooks draw widgets in would cut them off.
   private readonly popups = make("div", { class: "wb wb-grid wb-popups", "data-lm-suppress-shortcuts": "true" });
   private readonly search: HTMLInputElement;
   private readonly removeButton: HTMLButtonElement;
+  private readonly undoButton: HTMLButtonElement;
+  private readonly widths: Widths;
   private readonly stopWaiting: () => void;
 
   constructor(private readonly model: Model, private readonly el: HTMLElement) {
     this.rpc = openRpc(model);
     this.edits = new Edits(this.rpc, this);
     this.columns = model.get<Column[]>("columns");
+    this.widths = new Widths(this.columns, this.table);
     const searched = later(SEARCH_MILLISECONDS, () => this.startAgain());
     this.search = make("input", { type: "search", class: "wb-search", placeholder: `Search ${this.plural}…`, "aria-label": `Search ${this.plural}`, "data-testid": "grid-search", input: searched });
     this.removeButton = make("button", { type: "button", class: "wb-button wb-plain", disabled: true, "data-testid": "grid-remove", click: () => void this.remove() }, icon(icons.remove), make("span", {}, "Remove"));
+    this.undoButton = make("button", { type: "button", class: "wb-button wb-plain", hidden: true, "data-testid": "grid-undo", click: () => void this.restore(this.lastRemoval) }, icon(icons.undo), make("span", {}, "Undo"));
     dress(el, "wb-grid");
     this.table.style.height = model.get<string>("height");
-    el.append(this.toolbar(), this.banner, make("div", { class: "wb-table-box" }, this.table, this.none), this.live);
+    el.append(this.toolbar(), this.banner.element, make("div", { class: "wb-table-box" }, this.table, this.none), this.live);
     this.rpc.listen((message) => {
       if (message.t === "refresh") this.api?.refreshInfiniteCache();
       if (message.t === "row") this.show(this.edits.fetched(message["row"] as Row));
@@ -104,6 +114,7 @@ class GridView implements Watcher {
       { class: "wb-toolbar", role: "toolbar", "aria-label": `Actions on ${this.plural}` },
       this.model.get<boolean>("can_add") && add,
       this.model.get<boolean>("can_remove") && this.removeButton,
+      this.undoButton,
       make("span", { class: "wb-search-box" }, icon(icons.search), this.search),
       this.count,
       refresh,
@@ -126,7 +137,7 @@ class GridView implements Watcher {
       datasource: { getRows: (params) => void this.fetch(params) },
       enableFilterHandlers: true,
       getRowId: ({ data }) => data.id,
-      floatingFiltersHeight: 40,
+      floatingFiltersHeight: FILTERS_PIXELS,
       selectionColumnDef: { headerName: "Select", headerClass: "wb-select-header" },
       rowSelection: { mode: "multiRow", headerCheckbox: false, checkboxes: this.model.get<boolean>("can_remove"), enableClickSelection: false },
       rowClassRules: {
@@ -138,31 +149,41 @@ class GridView implements Watcher {
       suppressNoRowsOverlay: true,
       stopEditingWhenCellsLoseFocus: false,
       tooltipShowDelay: 250,
+      onGridSizeChanged: ({ api }) => this.widths.fill(api),
+      onColumnResized: ({ source }) => this.widths.resized(source),
       onSelectionChanged: ({ api }) => this.selected(api.getSelectedRows().map((row) => row.id)),
       onCellFocused: ({ rowIndex, api }) => this.focused(rowIndex == null ? undefined : api.getDisplayedRowAtIndex(rowIndex)?.data),
     };
   }
 
   private async fetch(params: IGetRowsParams<Row>): Promise<void> {
-    const filters = Object.entries((params.filterModel ?? {}) as Record<string, Condition>).map(([field, { test, value }]) => ({ field, test, value }));
-    const sort = params.sortModel.map(({ colId, sort: way }) => ({ field: colId, descending: way === "desc" }));
+    const question = this.question(params.filterModel as Record<string, Condition>, params.sortModel);
     const started = performance.now();
     try {
-      const page = await this.rpc.call<Page>("page", { start: params.startRow, count: params.endRow - params.startRow, sort, filters, search: this.search.value.trim() || null });
+      const page = await this.rpc.call<Page>("page", { start: params.startRow, count: params.endRow - params.startRow, ...question });
       const reached = params.startRow + page.rows.length;
       const last = page.total ?? page.last ?? (reached < params.endRow ? reached : undefined);
       params.successCallback(page.rows.map((row) => this.edits.fetched(row)), last);
       this.el.dataset["blockMilliseconds"] = (performance.now() - started).toFixed(0);
-      this.counted(page.total ?? last ?? null, filters.length > 0 || this.search.value.trim() !== "");
+      if (this.api) this.widths.seen(this.api, page.rows);
+      this.counted(page.total ?? last ?? null, question.filters.length > 0 || question.search !== null);
       this.showUnsaved();
     } catch (why) {
       params.failCallback();
-      this.tell(`The ${this.plural} could not be fetched. ${(why as Error).message}`, [["Try again", () => this.startAgain()]]);
+      this.banner.tell(`The ${this.plural} could not be fetched. ${(why as Error).message}`, [["Try again", () => this.startAgain()]]);
     }
   }
 
+  private question(filterModel: Record<string, Condition> | null, sortModel: { colId: string; sort?: string | null }[]): Question {
+    return {
+      filters: Object.entries(filterModel ?? {}).map(([field, { test, value }]) => ({ field, test, value })),
+      sort: sortModel.map(({ colId, sort }) => ({ field: colId, descending: sort === "desc" })),
+      search: this.search.value.trim() || null,
+    };
+  }
+
   private startAgain(): void {
-    this.tell("");
+    this.banner.tell("");
     if (this.total) this.api?.ensureIndexVisible(0);
     this.api?.purgeInfiniteCache();
   }
@@ -194,19 +215,14 @@ class GridView implements Watcher {
 
   private showUnsaved(): void {
     const { unsaved } = this.edits;
-    if (unsaved.length === 0) return this.tell("");
-    const first = unsaved[0] as Edit;
-    const lead = unsaved.length === 1 ? "One change is not saved." : `${unsaved.length} changes are not saved.`;
-    this.tell(`${lead} ${first.column.title}: ${first.message}`, [
-      ["Try again", () => this.edits.retry()],
-      ["Discard", () => this.edits.discard()],
-    ]);
-  }
-
-  private tell(text: string, actions: [string, () => void][] = []): void {
-    this.banner.hidden = text === "";
-    const buttons = actions.map(([label, run]) => make("button", { type: "button", class: "wb-button wb-plain wb-small", click: run }, label));
-    this.banner.replaceChildren(make("span", {}, text), ...buttons);
+    if (unsaved.length === 0) return this.banner.tell("");
+    const spots = unsaved.map((edit) => ({
+      where: `${edit.column.title} of ${this.nameOf(this.edits.storedRow(edit.id), edit.id)}`,
+      problem: edit.message,
+      go: () => void this.visit(edit.id, "", edit.column.field),
+    }));
+    const lead = unsaved.length === 1 ? "One change is not saved:" : `${unsaved.length} changes are not saved:`;
+    this.banner.tell(lead, [["Try again", () => this.edits.retry()], ["Discard", () => this.edits.discard()]], spots);
   }
 
   // Actions
@@ -216,29 +232,71 @@ class GridView implements Watcher {
     if (!row) return;
     this.api?.refreshInfiniteCache();
     this.focused(row);
-    toast(this.el, `Added ${this.nameOf(row)}.`);
+    await this.visit(row.id, `Added ${this.nameOf(row)}.`, this.naming?.field, row);
   }
 
-  private async remove(): Promise<void> {
-    const rows = this.api?.getSelectedRows() ?? [];
-    if (rows.length === 0) return;
-    const what = rows.length === 1 ? this.nameOf(rows[0] as Row) : `${rows.length} ${this.plural}`;
+  /** Go to a row; where that is not possible say why, and how it can be seen. */
+  private async visit(id: string, done: string, field: string | undefined, row = this.edits.storedRow(id)): Promise<void> {
     try {
-      const token = await this.rpc.call<string>("remove", { ids: rows.map((row) => row.id) });
-      this.api?.deselectAll();
-      this.api?.refreshInfiniteCache();
-      toast(this.el, `Removed ${what}.`, { action: { label: "Undo", run: () => void this.restore(token, what) } });
+      const found = await this.goTo(id, field);
+      const why = { there: "", hidden: "It does not fit the filter or the search, so it is not shown.", far: "It lies far from here." }[found];
+      const action = why && row ? { action: { label: "Show it", run: () => void this.reveal(row) }, seconds: 60 } : {};
+      if (done || why) toast(this.el, `${done} ${why}`.trim(), action);
     } catch (why) {
       this.failed(why);
     }
   }
 
-  private async restore(token: string, what: string): Promise<void> {
+  /** Bring a row into view with the focus in it, in the order and under the filters of now. */
+  private async goTo(id: string, field = this.naming?.field ?? ""): Promise<"there" | "hidden" | "far"> {
+    const { api } = this;
+    if (!api) return "far";
+    const sorted = api.getColumnState().filter(({ sort }) => sort);
+    sorted.sort((a, b) => (a.sortIndex ?? 0) - (b.sortIndex ?? 0));
+    return jump(api, this.table, this.rpc, this.question(api.getFilterModel() as Record<string, Condition>, sorted), id, field);
+  }
+
+  /** Show a row that the filters hide, or that lies far off: without filters, else by its name. */
+  private async reveal(row: Row): Promise<void> {
+    this.search.value = "";
+    this.api?.setFilterModel(null);
+    this.startAgain();
+    const name = this.naming;
+    if ((await this.goTo(row.id)) === "there" || !name) return;
+    this.search.value = asText(name, row[name.field], row);
+    this.startAgain();
+    if (this.api) await focusRow(this.api, this.table, row.id, name.field);
+  }
+
+  private async remove(): Promise<void> {
+    const rows = this.api?.getSelectedRows() ?? [];
+    if (rows.length === 0) return;
+    const what = rows.length === 1 ? this.nameOf(rows[0]) : `${rows.length} ${this.plural}`;
+    try {
+      const token = await this.rpc.call<string>("remove", { ids: rows.map((row) => row.id) });
+      this.api?.deselectAll();
+      this.api?.refreshInfiniteCache();
+      this.removals.set(token, what);
+      this.lastRemoval = token;
+      this.undoButton.hidden = false;
+      this.undoButton.title = `Bring back ${what}`;
+      toast(this.el, `Removed ${what}.`, { action: { label: "Undo", run: () => void this.restore(token) } });
+    } catch (why) {
+      this.failed(why);
+    }
+  }
+
+  private async restore(token: string): Promise<void> {
+    const what = this.removals.get(token);
+    if (what === undefined) return; // there are two buttons for one removal
+    this.removals.delete(token);
     try {
       await this.rpc.call("restore", { token });
+      if (token === this.lastRemoval) this.undoButton.hidden = true;
       this.api?.refreshInfiniteCache();
       toast(this.el, `Brought back ${what}.`);
     } catch (why) {
+      this.removals.set(token, what);
       this.failed(why);
     }
   }
@@ -248,9 +306,13 @@ class GridView implements Watcher {
     toast(this.el, why.message, { bad: true, seconds: 12 });
   }
 
-  private nameOf(row: Row): string {
-    const first = this.columns.find((column) => column.kind === "text" && !column.hidden) ?? this.columns[0];
-    return first ? `“${asText(first, row[first.field], row)}”` : row.id;
+  /** The column that tells rows apart for people. */
+  private get naming(): Column | undefined {
+    return this.columns.find((column) => column.kind === "text" && !column.hidden) ?? this.columns[0];
+  }
+
+  private nameOf(row: Row | undefined, otherwise = ""): string {
+    return row && this.naming ? `“${asText(this.naming, row[this.naming.field], row)}”` : otherwise;
   }
 }
 

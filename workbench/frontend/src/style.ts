@@ -1,29 +1,55 @@
 // Brings the styles of forms made of plain ipywidgets, and ties each field to its help and its
-// problem for screen readers, which ipywidgets have no way to say. Shows nothing itself.
+// problem for screen readers, which ipywidgets have no way to say; leads to what was refused. Shows
+// nothing itself.
 import baseCss from "./base.css";
 import { addStyle, newId, whenWide } from "./dom";
 import formCss from "./form.css";
 import type { Context } from "./wire";
 
+const FRAMES_TO_WAIT = 60;
+
 function tie(row: Element): void {
+  const clash = row.querySelector(":scope > .wb-clash");
+  const theirs = clash?.querySelector(".wb-theirs");
+  if (clash && theirs) describe(clash, { role: "group", "aria-labelledby": (theirs.id ||= newId()) });
   const field = row.querySelector("input, select, textarea");
   const texts = [...row.querySelectorAll(":scope > .wb-help, :scope > .wb-problem")];
   if (!field || row.classList.contains("wb-row-reference")) return;
   for (const text of texts) text.id ||= newId();
   const problem = row.querySelector(":scope > .wb-problem");
   problem?.setAttribute("role", "alert");
-  const described = texts.map((text) => text.id).join(" ");
-  const invalid = String(Boolean(problem?.textContent));
-  if (field.getAttribute("aria-describedby") !== described) field.setAttribute("aria-describedby", described);
-  if (field.getAttribute("aria-invalid") !== invalid) field.setAttribute("aria-invalid", invalid);
+  describe(field, {
+    "aria-describedby": texts.map((text) => text.id).join(" "),
+    "aria-invalid": String(Boolean(problem?.textContent)),
+    "aria-required": String(row.classList.contains("wb-row-required")),
+  });
+}
+
+function describe(element: Element, attributes: Record<string, string>): void {
+  for (const [name, value] of Object.entries(attributes)) if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/** Bring what is to be mended into view: the choice between two values, or else the field. */
+function lead(row: Element, frames = FRAMES_TO_WAIT): void {
+  const clash = [...row.querySelectorAll<HTMLElement>(".wb-clash button")].find((button) => button.offsetParent);
+  // Other widgets draw the choice and the problem: they may be a few frames behind.
+  if (!clash && !row.querySelector(".wb-problem:not(:empty)") && frames > 0) return void requestAnimationFrame(() => lead(row, frames - 1));
+  row.scrollIntoView({ block: "center" });
+  (clash ?? row.querySelector<HTMLElement>("input, select, textarea"))?.focus({ preventScroll: true });
 }
 
 export default {
-  render({ el }: Context): () => void {
+  render({ model, el }: Context): () => void {
     addStyle("wb-base-style", baseCss);
     addStyle("wb-form-style", formCss);
     el.classList.add("wb-style");
     let observer: MutationObserver | undefined;
+    const told = (message: { t: string; field?: string }) => {
+      const panel = el.closest(".wb-form");
+      const row = panel?.querySelector(`.wb-row-of-${CSS.escape(message.field ?? "")}`);
+      if (message.t === "lead" && row) lead(row);
+    };
+    model.on("msg:custom", told);
     const stop = whenWide(document.body, () => {
       const panel = el.closest(".wb-form");
       if (!panel) return;
@@ -35,6 +61,7 @@ export default {
     });
     return () => {
       stop();
+      model.off("msg:custom", told);
       observer?.disconnect();
     };
   },

@@ -6,6 +6,7 @@ import type { Choice, Column, Kind, Row } from "../wire";
 import { Entered, type Edits } from "./edits";
 import { ChoiceEditor, LineEditor, LongEditor, ReferenceEditor } from "./editors";
 import { FilterForm, FilterRow } from "./filters";
+import { least } from "./widths";
 
 type Find = (field: string, term: string, row: Row | null) => Promise<Choice[]>;
 
@@ -15,8 +16,7 @@ const editors: Partial<Record<Kind, new () => object>> = {
   choice: ChoiceEditor,
   reference: ReferenceEditor,
 };
-const grow: Partial<Record<Kind, number>> = { text: 2, long: 3, reference: 2, tags: 2, json: 2 };
-const narrow: Partial<Record<Kind, number>> = { integer: 100, number: 110, boolean: 90, picture: 90 };
+const NARROWEST = 60;
 const PICTURE = /^data:image\/(png|jpeg|webp|gif);base64,/;
 
 export function engineColumn(column: Column, edits: Edits, find: Find): ColDef<Row> {
@@ -30,7 +30,8 @@ export function engineColumn(column: Column, edits: Edits, find: Find): ColDef<R
     hide: column.hidden,
     sortable: column.sortable,
     cellDataType: false,
-    minWidth: narrow[kind] ?? 130,
+    minWidth: NARROWEST,
+    width: least[kind],
     editable: (p) => column.editable && kind !== "picture" && Boolean(p.data) && !edits.gone.has(p.data?.id ?? ""),
     cellClass: kind === "integer" || kind === "number" ? "wb-number" : `wb-${kind}`,
     cellClassRules: {
@@ -39,7 +40,6 @@ export function engineColumn(column: Column, edits: Edits, find: Find): ColDef<R
     },
     tooltipValueGetter: (p) => message(p.data) || edits.gone.get(p.data?.id ?? "") || (kind === "long" ? asText(column, p.value).slice(0, 600) : null),
     valueSetter: (p) => take(p, column, edits),
-    ...(column.width ? { width: column.width } : { flex: grow[kind] ?? 1 }),
   };
   if (kind === "boolean") {
     definition.cellRenderer = "agCheckboxCellRenderer";

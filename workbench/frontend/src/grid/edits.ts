@@ -44,6 +44,11 @@ export class Edits {
     return [...this.edits.values()].filter((edit) => edit.message);
   }
 
+  /** The row as stored when it was first edited, or seen since. */
+  storedRow(id: string): Row | undefined {
+    return this.stored.get(id);
+  }
+
   /** Take an edit of `row`, which must still hold the value as stored. */
   commit(row: Row, column: Column, entered: Entered): void {
     if (!this.stored.has(row.id)) this.stored.set(row.id, { ...row });

@@ -6,7 +6,7 @@ import type {
   FloatingFilterDisplayParams,
 } from "ag-grid-community";
 import { Combobox } from "../combobox";
-import { icon, icons, later, make } from "../dom";
+import { icon, icons, later, make, newId } from "../dom";
 import type { Choice, Column, Filter } from "../wire";
 
 export interface Condition {
@@ -20,7 +20,10 @@ interface Ours {
   find(field: string, term: string, row: null): Promise<Choice[]>;
 }
 
+export const FILTERS_PIXELS = 40;
+const PROBLEM_PIXELS = 34;
 const TYPING_MILLISECONDS = 250;
+const ACCEPTED = "Write 5, >3 or 3–10.";
 const tests: Record<Filter["test"], string> = { contains: "contains", equals: "is", between: "from – to", empty: "is empty", not_empty: "is not empty" };
 const EMPTY: Condition = { test: "empty" };
 const FILLED: Condition = { test: "not_empty" };
@@ -57,6 +60,7 @@ function range(text: string, whole: boolean): Condition | null {
   const exact = /^-?[\d.]+$/.test(bare) ? bare : undefined;
   const pair = exact ? [number(exact), number(exact)] : found ? [number(found[1]), number(found[2])] : null;
   if (!pair || pair.every((end) => end === null) || pair.some((end) => Number.isNaN(end))) return null;
+  if (whole && pair.some((end) => end !== null && !Number.isInteger(end))) return null;
   return { test: "between", value: pair };
 }
 
@@ -104,7 +108,7 @@ export class FilterRow implements FloatingFilterDisplayComp<unknown, unknown, Co
     const apply = () => {
       const text = input.value.trim();
       const condition = !text ? null : number ? range(text, this.params.wb.kind === "integer") : { test: "contains" as const, value: text };
-      input.setAttribute("aria-invalid", String(Boolean(text) && !condition));
+      complain(text && !condition ? ACCEPTED : "");
       if (condition || !text) this.params.onModelChange(condition);
     };
     const input = make("input", {
@@ -123,11 +127,28 @@ export class FilterRow implements FloatingFilterDisplayComp<unknown, unknown, Co
       click: () => kind === "time" && this.params.showParentFilter(),
     });
     const more = make("button", { type: "button", class: "wb-filter-more", "aria-label": `More filters of ${this.params.wb.title}`, click: () => this.params.showParentFilter() }, icon(icons.more));
-    this.gui = make("div", { class: "wb-filter-cell" }, input, more);
+    const problem = make("div", { class: "wb-filter-problem", role: "alert", id: newId() });
+    input.setAttribute("aria-describedby", problem.id);
+    const complain = (text: string) => {
+      if (problem.textContent === text) return;
+      problem.textContent = text;
+      input.setAttribute("aria-invalid", String(text !== ""));
+      this.makeRoom();
+    };
+    this.gui = make("div", { class: "wb-filter-text" }, make("div", { class: "wb-filter-cell" }, input, more), problem);
     this.show = (condition) => {
-      if (document.activeElement !== input) input.value = words(condition);
+      if (document.activeElement !== input) {
+        input.value = words(condition);
+        complain("");
+      }
       more.classList.toggle("wb-on", condition !== null);
     };
+  }
+
+  /** What is wrong stands below the field: the row of filters is higher as long as anything is. */
+  private makeRoom(): void {
+    const wrong = this.gui.closest(".ag-root")?.querySelector(".wb-filter-problem:not(:empty)");
+    this.params.api.setGridOption("floatingFiltersHeight", FILTERS_PIXELS + (wrong ? PROBLEM_PIXELS : 0));
   }
 
   private buildSelect(): void {
