@@ -30,9 +30,9 @@ BLOCK = 50
 PER_ACT = 100
 ROUNDS = 15
 NOTE = (
-    "Each is the whole question, total included, as the grid asks it; opening is followed by "
-    "scrolling on without a new count. Sorting, filtering and searching by what no index "
-    "serves look at every row of the world, and every new question counts what fits."
+    "Each is the whole question, total included, as the grid asks it; scrolling on needs no new "
+    "count, nor does what ends within its first block. Uncounted is the block alone. Counting "
+    "looks at every row of the world, jumping far from both ends at every row before."
 )
 
 
@@ -59,7 +59,13 @@ def world(name: str, scenes: int) -> dict[str, pa.Table]:
 
 
 async def ask(
-    source: RepositorySource, start: int = 0, *, sort: str = "", like: str = "", search: str = ""
+    source: RepositorySource,
+    start: int = 0,
+    *,
+    sort: str = "",
+    like: str = "",
+    search: str = "",
+    total: bool = True,
 ) -> Page:
     return await source.page(
         start,
@@ -67,6 +73,7 @@ async def ask(
         sort=[Sort(sort)] if sort else [],
         filters=[Filter("name", "contains", like)] if like else [],
         search=search or None,
+        total=total,
     )
 
 
@@ -76,15 +83,23 @@ def questions(
     """Return by name what is done before, and what counts."""
     return {
         "open": (None, lambda: ask(source)),
+        "open, uncounted": (None, lambda: ask(source, total=False)),
         "next block": (lambda: ask(source), lambda: ask(source, BLOCK)),
         "jump to the end": (lambda: ask(source), lambda: ask(source, rows - BLOCK)),
+        "jump to the middle": (lambda: ask(source), lambda: ask(source, rows // 2)),
+        "next block there": (
+            lambda: ask(source, rows // 2 - BLOCK),
+            lambda: ask(source, rows // 2),
+        ),
         "sort by name": (None, lambda: ask(source, sort="name")),
+        "sort by name, uncounted": (None, lambda: ask(source, sort="name", total=False)),
         "next block by name": (
             lambda: ask(source, sort="name"),
             lambda: ask(source, BLOCK, sort="name"),
         ),
         "filter: name has 00005": (None, lambda: ask(source, like="00005")),
         "search: scene 05": (None, lambda: ask(source, search="scene 05")),
+        "search, uncounted": (None, lambda: ask(source, search="scene 05", total=False)),
     }
 
 
