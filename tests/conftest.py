@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "template_workbench"
+
+# Whoever runs the tests in the background (nohup, a shell's &) may have them ignore Ctrl-C, and
+# what a process ignores, its children do: then no test could interrupt what it started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
