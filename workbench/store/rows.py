@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any, Generic
 from uuid import UUID
 
@@ -86,11 +85,10 @@ class Rows(Generic[DraftT, RecordT]):
     def __init__(self, database: Database, stored: Stored[DraftT, RecordT]) -> None:
         self.database = database
         self.stored = stored
-        self._columns = stored.shown
-        self._select = select(*self._columns)
-        places = {column.name: place for place, column in enumerate(self._columns)}
         self._fields = tuple(stored.record.model_fields)
-        self._values = itemgetter(*(places[field] for field in self._fields))
+        self._written = set(self._fields)
+        self._columns = tuple(stored.table.columns[field] for field in self._fields)
+        self._select = select(*self._columns)
 
     async def find(
         self,
@@ -182,10 +180,8 @@ class Rows(Generic[DraftT, RecordT]):
         """
         record = self.stored.record
         made = record.__new__(record)
-        object.__setattr__(
-            made, "__dict__", dict(zip(self._fields, self._values(row), strict=True))
-        )
-        object.__setattr__(made, "__pydantic_fields_set__", set(self._fields))
+        object.__setattr__(made, "__dict__", dict(zip(self._fields, row, strict=True)))
+        object.__setattr__(made, "__pydantic_fields_set__", self._written)
         object.__setattr__(made, "__pydantic_extra__", None)
         object.__setattr__(made, "__pydantic_private__", None)
         return made
