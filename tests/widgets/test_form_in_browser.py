@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image
 from playwright.async_api import expect
 
+from workbench.widgets import ReferencePicker
 from workbench.widgets.panel import FormStyle
 
+CORNER = [(x, y) for x in range(12) for y in range(12)]  # pixels: where the border bends
 ROW = """
 <div class="widget-vbox wb-row wb-row-text wb-row-of-{name} {more}">
   <div class="widget-text"><label class="widget-label" for="{name}">{name}</label>
@@ -70,10 +75,29 @@ async def test_what_must_be_filled_has_a_red_star_and_says_so(show):
     await expect(shown.page.locator("#field2")).to_have_attribute("aria-required", "false")
 
 
+async def test_a_reference_that_is_only_shown_cannot_be_cleared(show):
+    async def lookup(term):
+        return []
+
+    picker = ReferencePicker(lookup, value="1", label="Somebody", description="Owner")
+    clear = (await show(picker)).page.get_by_role("button", name="Clear Owner")
+    await expect(clear).to_be_visible()
+    picker.disabled = True
+    shown = await show(picker)
+    await expect(shown.page.get_by_role("combobox", name="Owner")).to_be_disabled()
+    await expect(shown.page.get_by_role("button", name="Clear Owner")).to_have_count(0)
+
+
 async def test_a_scrolled_form_keeps_its_corners(show):
     """Chromium draws the background of a scrolling box over the curves of its left border."""
     shown = await show(FormStyle(), form())
     await shown.page.set_viewport_size({"width": 1400, "height": 600})
     found = shown.page.locator(".wb-form")
     await expect(found).to_have_css("overflow-y", "auto")
-    await expect(found).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+    await found.evaluate("e => { e.scrollTop = 100 }")
+    picture = Image.open(io.BytesIO(await found.screenshot())).convert("L")
+    left, right = (
+        sum(255 - picture.getpixel((x if side else picture.width - 1 - x, y)) for x, y in CORNER)
+        for side in (True, False)
+    )
+    assert left == pytest.approx(right, rel=0.1)

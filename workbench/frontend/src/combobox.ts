@@ -186,6 +186,6 @@ export class Combobox {
   }
 
   private showClear(): void {
-    this.clear.hidden = !this.options.clearable || this.value === null;
+    this.clear.hidden = !this.options.clearable || this.value === null || this.input.disabled;
   }
 }

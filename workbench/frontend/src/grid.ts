@@ -25,8 +25,8 @@ class GridView implements Watcher {
   private readonly columns: Column[];
   private api: GridApi<Row> | undefined;
   private total: number | null = null;
-  /** Removals that can be taken back, and what they removed. */
-  private readonly removals = new Map<string, string>();
+  /** Removals that can be taken back: what they removed, and how to close the toast about it. */
+  private readonly removals = new Map<string, { what: string; close: () => void }>();
   private lastRemoval = "";
 
   private readonly live = make("div", { class: "wb-unseen", role: "status", "aria-live": "polite", "data-testid": "grid-live" });
@@ -146,7 +146,7 @@ class GridView implements Watcher {
       },
       popupParent: this.popups,
       suppressDragLeaveHidesColumns: true,
-      suppressNoRowsOverlay: true,
+      suppressOverlays: ["noRows", "noMatchingRows"],
       stopEditingWhenCellsLoseFocus: false,
       tooltipShowDelay: 250,
       onGridSizeChanged: ({ api }) => this.widths.fill(api),
@@ -240,7 +240,7 @@ class GridView implements Watcher {
     try {
       const found = await this.goTo(id, field);
       const why = { there: "", hidden: "It does not fit the filter or the search, so it is not shown.", far: "It lies far from here." }[found];
-      const action = why && row ? { action: { label: "Show it", run: () => void this.reveal(row) }, seconds: 60 } : {};
+      const action = why && row ? { action: { label: "Show it", run: () => void this.reveal(row) }, seconds: 20 } : {};
       if (done || why) toast(this.el, `${done} ${why}`.trim(), action);
     } catch (why) {
       this.failed(why);
@@ -276,27 +276,28 @@ class GridView implements Watcher {
       const token = await this.rpc.call<string>("remove", { ids: rows.map((row) => row.id) });
       this.api?.deselectAll();
       this.api?.refreshInfiniteCache();
-      this.removals.set(token, what);
+      const close = toast(this.el, `Removed ${what}.`, { action: { label: "Undo", run: () => void this.restore(token) } });
+      this.removals.set(token, { what, close });
       this.lastRemoval = token;
       this.undoButton.hidden = false;
       this.undoButton.title = `Bring back ${what}`;
-      toast(this.el, `Removed ${what}.`, { action: { label: "Undo", run: () => void this.restore(token) } });
     } catch (why) {
       this.failed(why);
     }
   }
 
   private async restore(token: string): Promise<void> {
-    const what = this.removals.get(token);
-    if (what === undefined) return; // there are two buttons for one removal
+    const removal = this.removals.get(token);
+    if (!removal) return; // there are two buttons for one removal
     this.removals.delete(token);
+    removal.close();
     try {
       await this.rpc.call("restore", { token });
       if (token === this.lastRemoval) this.undoButton.hidden = true;
       this.api?.refreshInfiniteCache();
-      toast(this.el, `Brought back ${what}.`);
+      toast(this.el, `Brought back ${removal.what}.`);
     } catch (why) {
-      this.removals.set(token, what);
+      this.removals.set(token, removal);
       this.failed(why);
     }
   }

@@ -7,8 +7,8 @@ export interface ToastOptions {
   seconds?: number;
 }
 
-/** Say something for a while; it stays as long as the pointer or the focus is on it. */
-export function toast(host: HTMLElement, text: string, { action, bad = false, seconds = action ? 12 : 5 }: ToastOptions = {}): void {
+/** Say something for a while, as long as the pointer or the focus is on it; returns how to end it. */
+export function toast(host: HTMLElement, text: string, { action, bad = false, seconds = action ? 12 : 5 }: ToastOptions = {}): () => void {
   let shelf = host.querySelector<HTMLElement>(":scope > .wb-toasts");
   if (!shelf) {
     shelf = make("div", { class: "wb-toasts", role: "status", "aria-live": "polite" });
@@ -35,6 +35,7 @@ export function toast(host: HTMLElement, text: string, { action, bad = false, se
   item.addEventListener("mouseleave", release);
   item.addEventListener("focusout", release);
   shelf.append(item);
+  return close;
 }
 
 export interface Button {

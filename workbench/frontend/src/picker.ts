@@ -34,8 +34,8 @@ export default {
     box.input.setAttribute("aria-describedby", `${ids.help} ${ids.problem}`);
     el.append(make("div", { class: "wb-field" }, make("label", { for: ids.field, hidden: !title }, title, mark), box.element, help, problem));
     const show = () => {
-      box.set(model.get<string | null>("value"), model.get<string>("label"));
       box.input.disabled = model.get<boolean>("disabled");
+      box.set(model.get<string | null>("value"), model.get<string>("label"));
       box.input.classList.toggle("wb-trashed", model.get<boolean>("trashed"));
       box.input.title = model.get<boolean>("trashed") ? "in the trash" : "";
       mark.hidden = !model.get<boolean>("required");

@@ -23,7 +23,7 @@ interface Ours {
 export const FILTERS_PIXELS = 40;
 const PROBLEM_PIXELS = 34;
 const TYPING_MILLISECONDS = 250;
-const ACCEPTED = "Write 5, >3 or 3–10.";
+const ACCEPTED = "Write 5, 3–10 or >3.";
 const tests: Record<Filter["test"], string> = { contains: "contains", equals: "is", between: "from – to", empty: "is empty", not_empty: "is not empty" };
 const EMPTY: Condition = { test: "empty" };
 const FILLED: Condition = { test: "not_empty" };
