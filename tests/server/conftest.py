@@ -44,7 +44,7 @@ sys.exit(serve(
 
 NOTEBOOK = [
     """
-    import json, os, sys
+    import asyncio, json, os, sys
     import anywidget, ipywidgets as widgets, traitlets
     from IPython.display import display
 
@@ -95,6 +95,7 @@ NOTEBOOK = [
     crash = widgets.Button(description="Crash")
     turn = widgets.Button(description="Turn the page")
     leaf = widgets.VBox()
+    count_up = widgets.Button(description="Count up")
     presses = []
 
     def on_press(_):
@@ -108,12 +109,18 @@ NOTEBOOK = [
     def on_turn(_):
         leaf.children = [widgets.Text(description="Fresh", value=f"leaf {len(presses)}")]
 
+    async def count_slowly():
+        for number in range(200):
+            counter.send({"echo": f"n{number}"}, [b"x"])
+            await asyncio.sleep(0.005)
+
+    count_up.on_click(lambda _: setattr(count_up, "task", asyncio.ensure_future(count_slowly())))
     press.on_click(on_press)
     turn.on_click(on_turn)
     close.on_click(lambda _: counter.close())
     crash.on_click(lambda _: os._exit(1))
     name.observe(lambda change: setattr(length, "value", f"{len(change.new)} letters"), "value")
-    first = widgets.VBox([press, pressed, name, length, counter, printed, close, crash, turn, leaf])
+    first = widgets.VBox([press, pressed, name, length, counter, printed, close, crash, turn, leaf, count_up])
     widgets.Tab([first, widgets.IntSlider()], titles=["First", "Second"])
     """,
 ]

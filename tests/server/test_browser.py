@@ -234,6 +234,16 @@ async def test_what_arrived_but_was_not_answered_happens_once(page, wire):
     await expect(page.get_by_text("pressed 2")).to_be_visible()
 
 
+async def test_what_the_kernel_says_while_the_page_connects_again_arrives(page, wire):
+    await page.get_by_role("button", name="Count up").click()
+    for number in (20, 80):
+        await expect(page.get_by_text(f"n{number} ")).to_be_visible()
+        await wire.break_down()
+    await expect(page.get_by_text("n199 ")).to_be_visible(timeout=20_000)
+    text = await page.locator(":has(> button):has-text('n199')").last.inner_text()
+    assert re.findall(r"n(\d+) ", text) == [str(number) for number in range(200)]
+
+
 async def test_a_field_sends_on_after_its_last_change_was_lost(page, wire):
     field = page.get_by_role("textbox", name="Name")
     wire.deaf = True

@@ -77,10 +77,10 @@ let breakTimer: ReturnType<typeof setTimeout> | undefined;
 
 function showConnection(state: Connection): void {
   const before = document.body.dataset["connection"];
+  if (state === "lost" && before === "lost") return;
   document.body.dataset["connection"] = state;
   const status = document.getElementById("connection");
   if (status) status.textContent = state === "lost" ? "Connection lost, trying again…" : "";
-  if (state === "lost" && before === "lost") return;
   clearTimeout(breakTimer);
   const notice = NOTICES[state];
   if (state === "lost") breakTimer = setTimeout(() => closePage(...NOTICES.lost!), SHORT_BREAK_MS);
@@ -98,6 +98,7 @@ function fillNotice(sentence: string, wayOn: string): HTMLDialogElement {
 // What is typed from now on would go nowhere. It stays in sight, and a page that is connected
 // again goes on with it. A modal dialog, because it comes before any other dialog of the page.
 function closePage(sentence: string, wayOn: string): void {
+  document.getElementById("connection")!.textContent = "";
   const notice = fillNotice(sentence, wayOn);
   if (notice.open) notice.close();
   notice.showModal();
