@@ -315,6 +315,14 @@ async def test_a_database_that_is_not_there_is_told_without_the_password(
     await gone.close()
 
 
+@pytest.mark.parametrize(("seconds", "whole"), [(2.5, 3), (0.2, 1), (30, 30)])
+def test_the_connection_waits_as_long_as_the_settings_say(
+    database: Database, seconds: float, whole: int
+) -> None:
+    patient = Database(database.address, connect_timeout_seconds=seconds)
+    assert f"connect_timeout={whole}" in columnar._uri(patient).split("&")
+
+
 async def test_closing_closes_the_connection(
     database: Database, sql: asyncpg.Connection, world: World
 ) -> None:

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -28,7 +29,6 @@ T = TypeVar("T")
 Stream = Callable[[str], AbstractContextManager[Any]]
 """Gives the batches of rows of a statement."""
 
-_CONNECT_TIMEOUT_SECONDS = 10
 _BROKEN = frozenset({"57P01", "57P02", "57P03", "25P03"})  # shut down, crashed, starting, idle
 
 
@@ -207,7 +207,8 @@ def _uri(database: Database) -> str:
     query = [(name, value) for name, value in query if name != "options"]
     query.append(("options", f"{before} {given}".strip()))
     if "connect_timeout" not in dict(query):
-        query.append(("connect_timeout", str(_CONNECT_TIMEOUT_SECONDS)))
+        # libpq knows whole seconds only, and takes 0 for ever.
+        query.append(("connect_timeout", str(max(1, ceil(database.connect_timeout_seconds)))))
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 

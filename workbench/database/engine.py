@@ -94,7 +94,7 @@ class Database:
         self.address = address
         self.userid = userid
         self.source = source
-        self._connect_timeout_seconds = connect_timeout_seconds
+        self.connect_timeout_seconds = connect_timeout_seconds
         self.settings = {
             "application_name": "workbench",
             "TimeZone": "UTC",
@@ -123,7 +123,7 @@ class Database:
         try:
             return await asyncpg.connect(
                 self.address.url,
-                timeout=self._connect_timeout_seconds,
+                timeout=self.connect_timeout_seconds,
                 server_settings=self.settings,
             )
         except (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 import pandas as pd
 import pyarrow as pa
@@ -14,7 +13,7 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import Stored
 from workbench.frames.dtypes import schema
-from workbench.store.columns import chosen, literal, selection
+from workbench.store.columns import Which, chosen, literal, selection
 
 __all__ = ["frame", "table"]
 
@@ -23,14 +22,9 @@ async def frame(
     database: Database,
     stored: Stored[Any, Any],
     *,
-    world: UUID | None = None,
-    filters: Mapping[str, Any] | None = None,
-    search: str | None = None,
     columns: Sequence[str] | None = None,
     names: bool = False,
-    trashed: bool = False,
-    limit: int | None = None,
-    order: Sequence[str] = (),
+    **which: Unpack[Which],
 ) -> pd.DataFrame:
     """Return the rows that fit as a frame, indexed from 0.
 
@@ -40,11 +34,6 @@ async def frame(
 
     Parameters
     ----------
-    world
-        Only rows of this world.
-    filters, search, order
-        As in `find`: `{"kind": "individual", "words__ge": 100}`, words of a name,
-        `["-words", "name"]`.
     columns
         Only these, in this order; readable twins too. Pictures' bytes (`content`,
         `thumbnail`) come only if named here.
@@ -52,8 +41,8 @@ async def frame(
         Whether each foreign key is followed by its readable twin: `story` after `storyid`,
         `owner` (an e-mail) after `ownerid`, and by the path to it where a name alone says
         little: `story`, `act` and `scene` after `sceneid`. What is in the trash is named too.
-    trashed
-        Whether to read what is in the trash instead.
+    which
+        Which rows, in which order: `workbench.store.columns.Which`.
 
     Raises
     ------
@@ -62,18 +51,7 @@ async def frame(
     InvalidDraft
         A filter's value, `search` or `limit` cannot be used.
     """
-    arrow = await table(
-        database,
-        stored,
-        world=world,
-        filters=filters,
-        search=search,
-        columns=columns,
-        names=names,
-        trashed=trashed,
-        limit=limit,
-        order=order,
-    )
+    arrow = await table(database, stored, columns=columns, names=names, **which)
     made: pd.DataFrame = arrow.to_pandas(types_mapper=pd.ArrowDtype)
     return made
 
@@ -82,27 +60,13 @@ async def table(
     database: Database,
     stored: Stored[Any, Any],
     *,
-    world: UUID | None = None,
-    filters: Mapping[str, Any] | None = None,
-    search: str | None = None,
     columns: Sequence[str] | None = None,
     names: bool = False,
-    trashed: bool = False,
-    limit: int | None = None,
-    order: Sequence[str] = (),
+    **which: Unpack[Which],
 ) -> pa.Table:
     """Return what `frame` returns, as an Arrow table."""
     tables, wanted = chosen(stored, columns, names=names)
-    statement = selection(
-        tables,
-        wanted,
-        world=world,
-        filters=filters,
-        search=search,
-        trashed=trashed,
-        limit=limit,
-        order=order,
-    )
+    statement = selection(tables, wanted, **which)
     text = literal(statement)
     with translated(stored.name):
         if not database.in_transaction:

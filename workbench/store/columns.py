@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ from workbench.errors import InvalidDraft, UnknownField
 from workbench.store.filters import conditions, live, matching
 from workbench.store.keyset import steps
 
-__all__ = ["Column", "Tables", "chosen", "literal", "selection"]
+__all__ = ["Column", "Tables", "Which", "chosen", "literal", "selection"]
 
 Type = Literal["text", "integer", "number", "boolean", "time", "labels", "bytes"]
 
@@ -153,6 +153,30 @@ def _once(columns: Iterable[Column]) -> Iterator[Column]:
         if column.name not in seen:
             seen.add(column.name)
             yield column
+
+
+class Which(TypedDict, total=False):
+    """Which rows of a table, and in which order: the keywords of `selection`.
+
+    Attributes
+    ----------
+    world
+        Only rows of this world.
+    filters, search, order
+        As in `find`: `{"kind": "individual", "words__ge": 100}`, words of a name,
+        `["-words", "name"]`.
+    trashed
+        Whether to read what is in the trash instead.
+    limit
+        At most so many rows.
+    """
+
+    world: UUID | None
+    filters: Mapping[str, Any] | None
+    search: str | None
+    trashed: bool
+    limit: int | None
+    order: Sequence[str]
 
 
 def selection(
