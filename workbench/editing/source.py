@@ -169,7 +169,7 @@ class RepositorySource:
         """Store a new row; the world is known, so nobody needs to say it."""
         given: dict[str, Any] = dict(values)
         world = await self._world_id()
-        if world is not None and "worldid" in self.entity.table.c:
+        if world is not None and self.entity.in_world:
             given.setdefault("worldid", world)
         added = await self.repository.add(**given)
         self._wrote()

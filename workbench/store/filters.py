@@ -116,7 +116,7 @@ def _above(stored: Stored[Any, Any]) -> tuple[str, Entity[Any, Any]] | None:
 def _path(stored: Stored[Any, Any]) -> list[str]:
     """Return what lies above, by the words of its twins: `act`, `story` for a scene."""
     above = _above(stored)
-    if above is None or above[1].name in ("world", "user"):
+    if above is None or not above[1].in_world:
         return []
     return [above[0].removesuffix("id"), *_path(above[1])]
 
