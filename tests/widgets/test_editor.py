@@ -68,7 +68,7 @@ async def test_a_refused_save_leads_to_the_first_field_that_is_marked(editor, so
     await choose(editor, "r7")
     editor.form.fields["position"].control.value = "0"
     await type_and_save(editor, "attributes", "{")
-    assert heard == [{"t": "lead", "field": "position"}]
+    assert heard == [{"t": "lead", "field": "position", "marked": True}]
     editor.form.save_button.click()  # again: whoever scrolled away is led back
     await editor.form.tasks.settled()
     assert len(heard) == 2
@@ -79,7 +79,22 @@ async def test_a_stale_save_leads_to_the_choice_between_two_values(editor, sourc
     await choose(editor, "r7")
     source.rows["r7"] = StoredRow({**source.rows["r7"], "description": "Theirs", "version": 2})
     await type_and_save(editor, "description", "Mine")
-    assert heard == [{"t": "lead", "field": "description"}]
+    assert heard == [{"t": "lead", "field": "description", "marked": True}]
+
+
+async def test_a_settled_conflict_leads_to_the_next_and_the_last_one_to_its_field(
+    editor, source, browse
+):
+    await choose(editor, "r7")
+    theirs = {"kind": "dream", "tags": ["theirs"], "version": 2}
+    source.rows["r7"] = StoredRow({**source.rows["r7"], **theirs})
+    editor.form.fields["kind"].control.value = "indoors"
+    await type_and_save(editor, "tags", "mine")
+    heard = browse(editor.form.style_sheet).messages
+    editor.form.model.resolve("kind", mine=True)
+    assert heard.pop() == {"t": "lead", "field": "tags", "marked": True}
+    editor.form.model.resolve("tags", mine=False)
+    assert heard == [{"t": "lead", "field": "tags", "marked": False}]
 
 
 async def test_an_empty_choice_is_no_value(editor, source):

@@ -52,6 +52,7 @@ class RecordForm(Panel):
         self.body = ipywidgets.VBox([*self._sections(shown), foot])
         super().__init__([self.heading, self.body], "wb-form")
         self.model.observe(self._show, traitlets.All)
+        self.model.observe(self._settled, "conflicts")
         self._show()
 
     def load(self, row: Mapping[str, Any] | None) -> None:
@@ -65,6 +66,13 @@ class RecordForm(Panel):
             self.saved = row
         elif (wrong := self._first_wrong()) is not None:
             self.style_sheet.lead_to(wrong)
+
+    def _settled(self, change: dict[str, Any]) -> None:
+        """Go on to the next conflict; after the last one the focus stays at its field."""
+        settled = [field for field in change["old"] if field not in change["new"]]
+        if self.model.status == "refused" and len(settled) == 1:
+            following = self._first_wrong()
+            self.style_sheet.lead_to(following or settled[0], marked=following is not None)
 
     def _first_wrong(self) -> str | None:
         """Return the first field, as they stand in the form, with a conflict or a problem."""

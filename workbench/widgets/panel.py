@@ -14,9 +14,12 @@ class FormStyle(Rpc):
 
     bundle = "style"
 
-    def lead_to(self, field: str) -> None:
-        """Bring a field of the form into view, with the focus where it can be mended."""
-        self.tell("lead", field=field)
+    def lead_to(self, field: str, *, marked: bool = True) -> None:
+        """Bring a field of the form into view, with the focus where it can be mended.
+
+        `marked` says that a problem or a conflict stands there, or is about to.
+        """
+        self.tell("lead", field=field, marked=marked)
 
 
 class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type information

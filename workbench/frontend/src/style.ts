@@ -30,10 +30,11 @@ function describe(element: Element, attributes: Record<string, string>): void {
 }
 
 /** Bring what is to be mended into view: the choice between two values, or else the field. */
-function lead(row: Element, frames = FRAMES_TO_WAIT): void {
-  const clash = [...row.querySelectorAll<HTMLElement>(".wb-clash button")].find((button) => button.offsetParent);
+function lead(row: Element, marked: boolean, frames = FRAMES_TO_WAIT): void {
+  const buttons = marked ? [...row.querySelectorAll<HTMLElement>(".wb-clash button")] : [];
+  const clash = buttons.find((button) => button.offsetParent);
   // Other widgets draw the choice and the problem: they may be a few frames behind.
-  if (!clash && !row.querySelector(".wb-problem:not(:empty)") && frames > 0) return void requestAnimationFrame(() => lead(row, frames - 1));
+  if (marked && !clash && !row.querySelector(".wb-problem:not(:empty)") && frames > 0) return void requestAnimationFrame(() => lead(row, marked, frames - 1));
   row.scrollIntoView({ block: "center" });
   (clash ?? row.querySelector<HTMLElement>("input, select, textarea"))?.focus({ preventScroll: true });
 }
@@ -44,10 +45,10 @@ export default {
     addStyle("wb-form-style", formCss);
     el.classList.add("wb-style");
     let observer: MutationObserver | undefined;
-    const told = (message: { t: string; field?: string }) => {
+    const told = (message: { t: string; field?: string; marked?: boolean }) => {
       const panel = el.closest(".wb-form");
       const row = panel?.querySelector(`.wb-row-of-${CSS.escape(message.field ?? "")}`);
-      if (message.t === "lead" && row) lead(row);
+      if (message.t === "lead" && row) lead(row, Boolean(message.marked));
     };
     model.on("msg:custom", told);
     const stop = whenWide(document.body, () => {
