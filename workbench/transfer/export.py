@@ -78,7 +78,7 @@ class ExportReport:
         lines = [f"{plural}.csv: {rows:,} rows" for plural, rows in self.tables.items()]
         if self.pictures:
             lines.append(f"{PICTURES}: {self.pictures:,} files")
-        return "\n".join([*lines, *self.notes, f"Written to {self.folder}."])
+        return "\n".join([*lines, *self.notes, f"Written to the folder {self.folder!r}."])
 
 
 async def export(
