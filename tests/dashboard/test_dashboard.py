@@ -249,6 +249,21 @@ async def test_a_reload_comes_back_to_the_same_page(reader):
     await expect(reader.rows.first).to_be_visible()
 
 
+async def test_the_address_of_a_removed_record_shows_the_others_and_says_so(reader, there):
+    world = (await there.worlds.find(search="<script"))[0]
+    gone = await there.books.add(name="Burnt", worldid=world.id)
+    await there.books.add(name="Kept", worldid=world.id)
+    await there.books.remove(gone)
+    address = urlsplit(reader.address)._replace(query=f"place=book/{world.id}/{gone.id}")
+    await reader.page.goto(address.geturl())
+    notice = reader.page.get_by_role("alert").filter(has_text="is in the trash")
+    await expect(notice).to_contain_text(f'wb.books.restore("{gone.id}")')
+    await expect(reader.cell("Kept", "name")).to_be_visible()
+    await reader.nav("Stories").click()
+    await expect(reader.page.get_by_role("heading", name="Stories", level=1)).to_be_visible()
+    assert reader.problems == []
+
+
 async def test_leaving_something_unsaved_is_asked_first(reader):
     await reader.open("Dracula", "Personas")
     await reader.cell("R. M. Renfield", "name").click()

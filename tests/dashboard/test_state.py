@@ -17,7 +17,7 @@ def test_a_place_is_read_back_from_its_words(place):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", "scene", "scene/x", "planet/" + str(WORLD), "scene//"]
+    "text", ["", "nonsense", "scene", "scene/x", "planet/" + str(WORLD), f"user/{WORLD}", "scene//"]
 )
 def test_words_that_name_no_place_are_the_list_of_worlds(text):
     assert Place.parse(text) == Place()

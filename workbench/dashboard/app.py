@@ -80,7 +80,14 @@ class Dashboard(ipywidgets.GridBox):
             self.state.problem = str(error)
             return
         await self._draw_nav(world)
-        page = await self._page(place, world)
+        try:
+            page = await self._page(place, world)
+        except NotFound:
+            if place.record is None:
+                raise
+            self.state.go(Place(place.world, place.entity))
+            self.state.problem = await self._gone(place)
+            return
         if place != self.state.place:
             return  # the reader went on meanwhile
         old = self.page.children
@@ -89,6 +96,19 @@ class Dashboard(ipywidgets.GridBox):
         for widget in old:
             _close(widget)
         self._tell_browser(world)
+
+    async def _gone(self, place: Place) -> str:
+        """Say what became of a record that an address names and that is not to be had."""
+        assert place.entity is not None
+        collection = self.workspace.collection(place.entity)
+        try:
+            record = await collection.get(place.record, trashed=True)
+        except NotFound:
+            return f"The {place.entity} of this address does not exist any more."
+        return (
+            f"The {place.entity} {record.label!r} is in the trash. To bring it back, run in a "
+            f'notebook: await wb.{collection.entity.plural}.restore("{place.record}")'
+        )
 
     def _tell_browser(self, world: World | None) -> None:
         """Name the page, and give it an address that a reload or a link comes back to."""

@@ -7,8 +7,6 @@ from uuid import UUID
 
 import traitlets
 
-from workbench.entities import ENTITIES
-
 STORY_ENTITIES = ("book", "story", "act", "scene", "persona", "location", "thing", "image")
 """The eight that a world holds, in the order people look for them."""
 
@@ -41,7 +39,7 @@ class Place:
         page, _, rest = text.partition("/")
         world, _, record = rest.partition("/")
         entity = None if page == _WORLD else page
-        if page == _WORLDS or (entity is not None and entity not in ENTITIES):
+        if page == _WORLDS or (entity is not None and entity not in STORY_ENTITIES):
             return cls()
         try:
             return cls(UUID(world), entity, UUID(record) if record else None)
