@@ -205,7 +205,8 @@ async def test_on_a_phone_the_current_page_is_in_sight_and_actions_share_a_line(
     await reader.page.reload()
     await expect(reader.rows.first).to_be_visible()
     box = await reader.nav("Images").bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
     add = await reader.page.get_by_test_id("grid-add").bounding_box()
     refresh = await reader.page.get_by_test_id("grid-refresh").bounding_box()
     assert refresh["y"] == add["y"]
