@@ -38,15 +38,24 @@ class FakeSource:
         )  # fmt: skip
 
     async def page(self, start: int, count: int, *, sort: Sequence[Sort],
-                   filters: Sequence[Filter], search: str | None) -> Page:  # fmt: skip
+                   filters: Sequence[Filter], search: str | None,
+                   total: bool = True) -> Page:  # fmt: skip
         self.check()
-        rows = [r for r in self.rows.values() if all(self.meets(r, f) for f in filters)]
-        rows = [r for r in rows if search is None or search.lower() in r["name"].lower()]
+        rows = self.matching(filters, search)
         for s in reversed(sort):
             empty = [r for r in rows if r[s.field] is None]
             full = [r for r in rows if r[s.field] is not None]
             rows = sorted(full, key=lambda r: str(r[s.field]), reverse=s.descending) + empty
-        return Page([dict(r) for r in rows[start : start + count]], total=len(rows))
+        block = [dict(r) for r in rows[start : start + count]]
+        return Page(block, total=len(rows) if total or len(block) < count else None)
+
+    async def total(self, *, filters: Sequence[Filter], search: str | None) -> int:
+        self.check()
+        return len(self.matching(filters, search))
+
+    def matching(self, filters: Sequence[Filter], search: str | None) -> list[StoredRow]:
+        rows = [r for r in self.rows.values() if all(self.meets(r, f) for f in filters)]
+        return [r for r in rows if search is None or search.lower() in r["name"].lower()]
 
     def meets(self, row: Row, f: Filter) -> bool:
         value = row[f.field]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -225,3 +226,42 @@ async def test_lines_between_rows_reach_the_edge(reader):
     for bar in ("vertical", "horizontal"):
         found = reader.page.locator(f".ag-body-{bar}-scroll-viewport")
         await expect(found).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+
+
+async def test_rows_are_there_before_their_number(show, monkeypatch):
+    source = FakeSource(1_000)
+    counting, counted = source.total, asyncio.Event()
+
+    async def total(**asked):
+        await counted.wait()
+        return await counting(**asked)
+
+    monkeypatch.setattr(source, "total", total)
+    reader = Reader(await show(Grid(source, noun="scene", plural="scenes")))
+    await expect(reader.cell("r0", "name")).to_be_visible()
+    await expect(reader.count).to_have_text("")
+    counted.set()
+    await expect(reader.count).to_have_text("1,000 scenes")
+    await reader.page.locator(".ag-cell").first.click()
+    await reader.page.keyboard.press("Control+End")
+    await expect(reader.cell("r999", "name")).to_be_visible()
+
+
+async def test_the_number_of_an_older_question_is_not_shown(show, monkeypatch):
+    source = FakeSource(1_000)
+    counting, counted = source.total, asyncio.Event()
+
+    async def total(*, filters, search):
+        if not filters:
+            await counted.wait()
+        return await counting(filters=filters, search=search)
+
+    monkeypatch.setattr(source, "total", total)
+    reader = Reader(await show(Grid(source, noun="scene", plural="scenes")))
+    await expect(reader.cell("r0", "name")).to_be_visible()
+    await reader.filter("name").fill("scene 1")
+    await expect(reader.count).to_have_text("111 scenes")
+    counted.set()
+    await reader.sort("Position")
+    await expect(reader.cell("r100", "name")).to_be_visible()
+    await expect(reader.count).to_have_text("111 scenes")

@@ -51,6 +51,7 @@ class Grid(Rpc):
     def operations(self) -> Mapping[str, Handler]:
         return {
             "page": self._page,
+            "total": self._total,
             "place": self._place,
             "lookup": self._lookup,
             "save": self._save,
@@ -85,10 +86,14 @@ class Grid(Rpc):
             sort=_sort(args),
             filters=_filters(args),
             search=args.get("search") or None,
+            total=False,
         )
         for row in page.rows:
             self._see(row)
         return {"rows": page.rows, "total": page.total, "last": page.last}
+
+    async def _total(self, args: Mapping[str, Any]) -> int:
+        return await self.source.total(filters=_filters(args), search=args.get("search") or None)
 
     async def _place(self, args: Mapping[str, Any]) -> object:
         """Answer where a row lies: `index` is None if it lies far off, or does not fit at all."""

@@ -136,7 +136,14 @@ class Source(Protocol):
         sort: Sequence[Sort],
         filters: Sequence[Filter],
         search: str | None,
-    ) -> Page: ...
+        total: bool = True,
+    ) -> Page:
+        """Return rows `start` to `start + count`; without `total` they wait for no counting."""
+        ...
+
+    async def total(self, *, filters: Sequence[Filter], search: str | None) -> int:
+        """Return how many rows match."""
+        ...
 
     async def lookup(self, field: str, term: str, row: Mapping[str, Any] | None) -> list[Choice]:
         """Return the records that a reference may point to, best first, a few dozen at most."""

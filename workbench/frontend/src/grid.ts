@@ -19,12 +19,18 @@ import type { Choice, Column, Context, Model, Page, Row } from "./wire";
 const BLOCKS_KEPT = 20;
 const SEARCH_MILLISECONDS = 250;
 
+/** What decides how many rows a question has: all but its order. */
+const narrowing = ({ filters, search }: Question): string => JSON.stringify([filters, search]);
+
 class GridView implements Watcher {
   private readonly rpc: Rpc;
   private readonly edits: Edits;
   private readonly columns: Column[];
   private api: GridApi<Row> | undefined;
   private total: number | null = null;
+  /** The filters and the search of the number shown, and of the one that is being counted. */
+  private countedFor = "";
+  private counting = "";
   /** Removals that can be taken back: what they removed, and how to close the toast about it. */
   private readonly removals = new Map<string, { what: string; close: () => void }>();
   private lastRemoval = "";
@@ -166,7 +172,8 @@ class GridView implements Watcher {
       params.successCallback(page.rows.map((row) => this.edits.fetched(row)), last);
       this.el.dataset["blockMilliseconds"] = (performance.now() - started).toFixed(0);
       if (this.api) this.widths.seen(this.api, page.rows);
-      this.counted(page.total ?? last ?? null, question.filters.length > 0 || question.search !== null);
+      if (last === undefined) void this.countLater(question);
+      else this.counted(last, question);
       this.showUnsaved();
     } catch (why) {
       params.failCallback();
@@ -188,13 +195,31 @@ class GridView implements Watcher {
     this.api?.purgeInfiniteCache();
   }
 
-  private counted(total: number | null, narrowed: boolean): void {
+  /** Say how many rows there are once the kernel has counted them: rows do not wait for that. */
+  private async countLater(question: Question): Promise<void> {
+    const asked = narrowing(question);
+    if (asked === this.counting) return;
+    if (asked !== this.countedFor) this.counted(null, question);
+    this.counting = asked;
+    try {
+      const total = await this.rpc.call<number>("total", { filters: question.filters, search: question.search });
+      if (asked !== this.counting) return; // something else is asked by now
+      this.api?.setRowCount(total, true);
+      this.counted(total, question);
+    } catch {
+      if (asked === this.counting) this.counting = ""; // the rows are there, and the next block asks again
+    }
+  }
+
+  private counted(total: number | null, question: Question): void {
     this.total = total;
+    this.countedFor = narrowing(question);
+    this.counting = "";
     const number = total === null ? "" : new Intl.NumberFormat().format(total);
     const words = total === 1 ? this.model.get<string>("noun") : this.plural;
     this.count.textContent = total === null ? "" : `${number} ${words}`;
     this.none.hidden = total !== 0;
-    this.none.textContent = narrowed ? `No ${this.plural} match.` : `No ${this.plural} yet.`;
+    this.none.textContent = question.filters.length > 0 || question.search !== null ? `No ${this.plural} match.` : `No ${this.plural} yet.`;
   }
 
   private selected(ids: string[]): void {
