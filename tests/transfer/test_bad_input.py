@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,167 @@ async def test_two_rows_with_one_key_are_refused(
     ]
     assert report.problems[0].message.startswith("Row 1 has the same key.")
     assert report.problems[1].message.startswith("Row 1 of personas_a.csv has the same key.")
+
+
+SELF_LYING = "A location cannot lie in itself, however far up. Choose another parent."
+CIRCLE = "world,name,parent\nElsinore,LA,LB\nElsinore,LB,LC\nElsinore,LC,LA\nElsinore,LD,LA\n"
+BAD = {
+    "a circle of new locations": (
+        {"locations": CIRCLE},
+        [(1, "parent", "LB"), (2, "parent", "LC"), (3, "parent", "LA")],
+    ),
+    "a location moved under its child's child": (
+        {"locations": "parent,name,world\nCastle,Yard,Elsinore\nTower,Castle,Elsinore\n"},
+        [(2, "parent", "Tower")],
+    ),
+    "a location that is its own parent": (
+        {"locations": "world,name,title,parent\nElsinore,Castle,,Castle\n"},
+        [(1, "parent", "Castle")],
+    ),
+    "a circle over two files of which one names no parent": (
+        {
+            "locations_a": "world,name\nElsinore,Tower\n",
+            "locations_b": "world,name,parent\nElsinore,Castle,Tower\n",
+        },
+        [(1, "parent", "Tower")],
+    ),
+    "a persona related to itself": (
+        {
+            "persona_relations": "world,persona,other,relation\n"
+            "Elsinore,Osric,Yorick,friend\nElsinore,Yorick,Yorick,friend\n"
+        },
+        [(2, "other", "Yorick")],
+    ),
+    "both, and more": (
+        {
+            "locations": CIRCLE + "Elsinore,,\n",
+            "persona_relations": "world,persona,other,relation\nElsinore,Osric,Osric,\n",
+            "things": "world,name,persona\nElsinore,Cup,Nobody\n",
+        },
+        [
+            (1, "parent", "LB"),
+            (2, "parent", "LC"),
+            (3, "parent", "LA"),
+            (5, "name", None),
+            (1, "other", "Osric"),
+            (1, "relation", None),
+            (1, "persona", "Nobody"),
+        ],
+    ),
+    "one key twice": (
+        {"personas": "world,name\nElsinore,Osric\nElsinore,Osric\n"},
+        [(2, "name", "Osric")],
+    ),
+    "a parent elsewhere": (
+        {"acts": "world,story,name\nElsinore,Oedipus,Act I\n"},
+        [(1, "story", "Oedipus")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_a_dry_run_has_the_verdicts_of_an_import(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write, name: str
+) -> None:
+    folder = write(
+        locations="world,name,parent\nElsinore,Castle,\nElsinore,Yard,Castle\n"
+        "Elsinore,Tower,Yard\n",
+        personas="world,name\nElsinore,Osric\nElsinore,Yorick\n",
+    )
+    (await load(database, folder)).raise_for_problems()
+    for path in folder.iterdir():
+        path.unlink()
+    files, places = BAD[name]
+    folder = write(**files)
+    before = await sql.fetchval("SELECT count(*) FROM history.change")
+    dry = await load(database, folder, dry_run=True)
+    real = await load(database, folder)
+    assert dry.problems == real.problems
+    assert dry.tables == real.tables
+    assert [(p.row, p.column, p.value) for p in real.problems] == places
+    assert sum(c.rejected for c in real.tables.values()) == len(
+        {(p.file, p.row) for p in real.problems}
+    )
+    assert not real.written
+    assert await sql.fetchval("SELECT count(*) FROM history.change") == before
+
+
+async def test_what_lies_in_itself_or_is_related_to_itself_is_said(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        locations="world,name,parent\nElsinore,LA,LA\n",
+        personas="world,name\nElsinore,Osric\n",
+        persona_relations="world,persona,other,relation\nElsinore,Osric,Osric,twin\n",
+    )
+    assert told(await load(database, folder)) == [
+        (1, "parent", SELF_LYING),
+        (1, "other", "A persona cannot be related to itself. Name another."),
+    ]
+
+
+async def test_locations_may_change_places(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    first = write(locations="world,name,parent\nElsinore,Castle,\nElsinore,Yard,Castle\n")
+    (await load(database, first)).raise_for_problems()
+    second = write(locations="world,name,parent\nElsinore,Castle,Yard\nElsinore,Yard,\n")
+    (await load(database, second)).raise_for_problems()
+    up = "SELECT p.name FROM location AS l JOIN location AS p ON p.id = l.parentid"
+    assert await sql.fetchval(up) == "Yard"
+
+
+async def test_a_rule_that_no_plan_foresees_is_told_in_the_words_of_the_file(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    rule = "CONSTRAINT ck_persona_display_name"
+    await sql.execute(f"ALTER TABLE persona DROP {rule}, ADD {rule} CHECK (false)")
+    report = await load(database, write(personas="world,name,title\nElsinore,Osric,Lord\n"))
+    assert told(report) == [(None, "title", "This breaks a rule of the field.")]
+
+
+async def test_links_that_differ_only_in_other_columns_are_refused(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    one = "Elsinore,Hamlet,Act I,1,Osric"
+    header = "world,story,act,scene,persona"
+    folder = write(
+        personas="world,name\nElsinore,Osric\n",
+        scenes="world,story,act,name\nElsinore,Hamlet,Act I,1\n",
+        scene_personas=f"{header},costume,true\n{one},red,\n{one},blue,\n{one},red,\n",
+    )
+    report = await load(database, folder)
+    assert [(p.row, p.column, p.value) for p in report.problems] == [(2, "persona", "Osric")]
+    assert report.problems[0].message == (
+        "Row 1 has the same key. Both relate the same records (world 'Elsinore', story 'Hamlet', "
+        "act 'Act I', scene '1', persona 'Osric'): make one row of the two."
+    )
+    folder = write(scene_personas=f"{header},costume\n{one},red\n{one},red\n")
+    report = await load(database, folder)
+    report.raise_for_problems()
+    assert any("row 2 is left out; row 1 relates the same" in note for note in report.notes)
+    assert await sql.fetchval("SELECT attributes ->> 'costume' FROM scene_persona") == "red"
+
+
+async def test_links_that_differ_in_a_field_name_their_key(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas="world,name\nElsinore,Osric\nElsinore,Yorick\n",
+        persona_relations="world,persona,other,relation,mutual\n"
+        "Elsinore,Osric,Yorick,friend,yes\nElsinore,Osric,Yorick,friend,no\n",
+    )
+    report = await load(database, folder)
+    assert [(p.row, p.column, p.value) for p in report.problems] == [(2, "relation", "friend")]
+    assert "(world 'Elsinore', persona 'Osric', other 'Yorick', relation 'friend')" in str(report)
+
+
+async def test_blank_names_are_a_problem_once(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    report = await load(database, write(personas="world,name\nElsinore,\nElsinore, \nElsinore,\n"))
+    assert [(p.row, p.column) for p in report.problems] == [(n, "name") for n in (1, 2, 3)]
+    assert report.tables["personas"].rejected == 3
 
 
 async def test_a_missing_column_is_named_once_and_does_not_spread(
@@ -472,31 +634,51 @@ async def test_a_server_that_goes_away_is_said(
     assert await sql.fetchval("SELECT count(*) FROM world") == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be halted there")
 async def test_a_server_that_goes_away_during_a_copy_is_said(
     database: Database,
     sql: asyncpg.Connection,
-    shared: Path,
+    worlds: Path,
+    write: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    chunks = stage.chunks
-    ended = (
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND query LIKE 'COPY%load_persona%'"
-    )
+    copy = asyncpg.Connection.copy_to_table
+    ending: list[asyncio.Task[None]] = []
 
-    async def interrupted(arrow: pa.Table, table: Any, *rest: Any) -> AsyncIterator[bytes]:
-        async for chunk in chunks(arrow, table, *rest):
-            yield chunk
-            if table.stored.name == "persona":
-                assert await sql.fetchval(ended)
-                for _ in range(100):
-                    yield chunk
+    async def halted(connection: asyncpg.Connection, name: str, **options: Any) -> str:
+        if name == "load_persona":  # the server reads no more, so that writing is paused
+            os.kill(pid := connection.get_server_pid(), signal.SIGSTOP)
+            ending.append(asyncio.create_task(end(pid)))
+        return str(await copy(connection, name, **options))
 
-    monkeypatch.setattr(stage, "chunks", interrupted)
-    async with asyncio.timeout(60):
-        with pytest.raises(StoreUnavailable):
-            await load(database, shared / "shakespeare")
-    assert await sql.fetchval("SELECT count(*) FROM world") == 0
+    async def end(pid: int) -> None:
+        try:
+            for _ in range(100):  # turns of the loop: as much is written as can be
+                await asyncio.sleep(0)
+            await sql.execute("SELECT pg_terminate_backend($1)", pid)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    unheard: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: unheard.append(context))
+    monkeypatch.setattr(asyncpg.Connection, "copy_to_table", halted)
+    monkeypatch.setattr(stage, "_CHUNK_ROWS", 1)
+    lines = "".join(f"Elsinore,{n},{'words ' * 16_000}\n" for n in range(50))
+    folder = write(personas=f"world,name,description\n{lines}")
+    try:
+        async with asyncio.timeout(10) as limit:
+            with pytest.raises(StoreUnavailable):
+                await load(database, folder)
+        await asyncio.gather(*ending)
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        loop.set_exception_handler(None)
+    assert not limit.expired()  # asyncpg would wait for ever
+    assert len(ending) == 1
+    assert unheard == []
+    assert await sql.fetchval("SELECT count(*) FROM persona") == 0
 
 
 async def test_a_killed_import_leaves_nothing(

@@ -12,7 +12,7 @@ from workbench.workspace import Workspace
 async def test_an_import_neither_waits_nor_fails_where_statistics_cannot_be_taken(
     wb: Workspace, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("workbench.transfer.load._ANALYZED_FROM_ROWS", 1)
+    monkeypatch.setattr("workbench.transfer.load._COUNTED_FROM_ROWS", 1)
     await wb.worlds.add(name="Denmark")
     async with sql.transaction():
         # As a VACUUM or another ANALYZE holds it.

@@ -50,7 +50,11 @@ async def count(connection: asyncpg.Connection, table: Staged, counts: TableCoun
 
 
 async def insert(connection: asyncpg.Connection, table: Staged) -> None:
-    """Insert the new rows, in the order of the files, which is that of their ids."""
+    """Insert the new rows, in the order of the files, which is that of their ids.
+
+    Ids grow with time, so each new entry of an index by id goes beside the one before it,
+    into a page that is at hand; in any other order the entries go all over the index.
+    """
     stored = table.stored
     columns: dict[str, str] = {"id": "p.id"} if isinstance(stored, Entity) else {}
     for column in stored.table.columns:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import STORED, Stored
-from workbench.errors import Conflict, DuplicateName, Refused, WorkbenchError
+from workbench.errors import Conflict, DuplicateName, InvalidDraft, Refused, WorkbenchError
 from workbench.transfer import apply
 from workbench.transfer.lookups import lookups
 from workbench.transfer.outside import Outside, World
@@ -31,7 +31,7 @@ from workbench.transfer.verdicts import Verdicts
 __all__ = ["load"]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
-_ANALYZED_FROM_ROWS = 100
+_COUNTED_FROM_ROWS = 100  # written, of a table that stays
 _CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
 
 
@@ -121,7 +121,7 @@ async def _analyze(database: Database, report: LoadReport) -> None:
         f'"{stored.name}"'
         for stored in STORED.values()
         if (counts := report.tables.get(stored.plural)) is not None
-        and counts.inserted + counts.updated >= _ANALYZED_FROM_ROWS
+        and counts.inserted + counts.updated >= _COUNTED_FROM_ROWS
     ]
     if not changed:
         return
@@ -202,13 +202,12 @@ class _Import:
     async def _plan(self, raw: asyncpg.Connection, *, add_only: bool) -> None:
         outside = Outside(raw, self._database.userid, self._findings)
         verdicts = Verdicts(raw, self._tables, self._findings)
-        limit_seconds = int(self._database.settings["statement_timeout"]) / 1000
         same: dict[str, int] = {}
         for stored in self._order():
             table = self._tables[stored.name] = staged(stored, self._ready[stored.name])
             self._watch(Progress("plan", stored.plural, 0, table.rows))
             ids = [await outside.ids(source) for source in table.sources]
-            await stage(raw, table, ids, limit_seconds=limit_seconds, watch=self._watch)
+            await stage(raw, table, ids, watch=self._watch)
             made = await plan(
                 raw,
                 table,
@@ -226,6 +225,8 @@ class _Import:
             wrong = self._wrong[table.stored.name]
             wrong += await resolve_late(raw, table, self._tables, len(wrong))
             await verdicts.names(table, wrong)
+            await verdicts.circles(table)
+            await verdicts.selves(table)
             await apply.compare(raw, table)
             counts = self._counts[table.stored.plural]
             await apply.count(raw, table, counts)
@@ -255,12 +256,21 @@ class _Import:
                 # The plan has seen no such row, so somebody has just added it.
                 raise Conflict(f"{error} It was added during the import.") from error
             except Refused as error:
-                files = ", ".join(source.source.file for source in table.sources)
-                self._findings.file(files, str(error), column=error.field)
+                self._refuse(table, error)
                 return
             self._watch(Progress("write", plural, total, total))
         if circle:
             await raw.execute(f"SET CONSTRAINTS {_CIRCLE} IMMEDIATE")
+
+    def _refuse(self, table: Staged, error: Refused) -> None:
+        """Report a rule that no plan has foreseen; which row broke it, the database keeps."""
+        files = ", ".join(source.source.file for source in table.sources)
+        field, message = error.field, str(error)
+        if isinstance(error, InvalidDraft):
+            message = " ".join(error.problems.values())
+        if field in table.stored.kinds:
+            field = table.sources[0].columns.header(table.stored.twin(field), field)
+        self._findings.file(files, message, column=field)
 
 
 async def _made_worlds(raw: asyncpg.Connection, table: Staged, outside: Outside) -> None:

@@ -14,9 +14,9 @@ from uuid import UUID
 import asyncpg
 
 from workbench.entities import Entity, Link, Stored
-from workbench.entities.fields import Address
+from workbench.entities.fields import Address, Text
 from workbench.transfer.lookups import Lookup, lookups, references
-from workbench.transfer.stage import Staged, quoted
+from workbench.transfer.stage import ANALYZED_FROM_ROWS, Staged, quoted
 
 AGAINST = "≠"
 """In front of a lookup's level: its name and its id are both given, and do not agree."""
@@ -169,7 +169,7 @@ async def plan(
         f"CREATE TEMP TABLE plan_{stored.name} ON COMMIT DROP AS "
         f"SELECT {select} FROM {table.load} AS s {' '.join(joins)}"
     )
-    if table.rows >= 500:
+    if table.rows >= ANALYZED_FROM_ROWS:
         await connection.execute(f"ANALYZE {table.plan}")
     return made
 
@@ -180,9 +180,17 @@ def _key(stored: Stored[Any, Any], name: str, value: str) -> str:
 
 
 async def repeated(connection: asyncpg.Connection, table: Staged) -> list[tuple[int, int]]:
-    """Take rows with the key of an earlier row out of the plan; return both their numbers."""
+    """Take rows with the key of an earlier row out of the plan; return both their numbers.
+
+    A blank name is no key: it is a problem of its own row.
+    """
     key = ", ".join(_key(table.stored, name, quoted(name)) for name in table.stored.key)
-    known = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in table.stored.key)
+    known = " AND ".join(
+        f"{quoted(name)} <> ''"
+        if isinstance(table.stored.kinds[name], Text)
+        else f"{quoted(name)} IS NOT NULL"
+        for name in table.stored.key
+    )
     rows = await connection.fetch(
         f"SELECT array_agg(n ORDER BY n) AS numbers FROM {table.plan} WHERE {known} "
         f"GROUP BY {key} HAVING count(*) > 1"

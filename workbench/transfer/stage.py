@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,7 @@ from workbench.transfer.prepare import Prepared
 from workbench.transfer.report import Progress, Watcher
 
 _CHUNK_ROWS = 20_000
-_ANALYZED_FROM_ROWS = 500
+ANALYZED_FROM_ROWS = 500  # of a temporary table
 
 
 def quoted(name: str) -> str:
@@ -104,7 +103,6 @@ async def stage(
     table: Staged,
     outside: Sequence[dict[str, pa.Array]],
     *,
-    limit_seconds: float,
     watch: Watcher,
 ) -> None:
     """Fill `load_…`.
@@ -113,8 +111,6 @@ async def stage(
     ----------
     outside
         For each source the ids of worlds and users that its rows name, by foreign key.
-    limit_seconds
-        How long one COPY may take.
     """
     columns = [f"{quoted(name)} {kind}" for name, kind in table.columns.items()]
     if isinstance(table.stored, Entity):
@@ -133,9 +129,9 @@ async def stage(
         numbers = pa.array(np.arange(start, start + rows, dtype=np.int32))
         filed = pa.repeat(pa.scalar(number, pa.int32()), rows)
         arrow = pa.table({"n": numbers, "file": filed, **cells})
-        await _copy(connection, name, arrow, table, start, limit_seconds, watch)
+        await _copy(connection, name, arrow, table, start, watch)
         start += rows
-    if table.rows >= _ANALYZED_FROM_ROWS:
+    if table.rows >= ANALYZED_FROM_ROWS:
         await connection.execute(f"ANALYZE {table.load} ({', '.join(_joined(table))})")
 
 
@@ -151,58 +147,20 @@ async def _copy(
     arrow: pa.Table,
     table: Staged,
     start: int,
-    limit_seconds: float,
     watch: Watcher,
 ) -> None:
-    if not arrow.num_rows:
-        return
-    work = connection.copy_to_table(
-        name,
-        source=chunks(arrow, table, start, watch),
-        columns=arrow.column_names,
-        schema_name="pg_temp",
-        format="csv",
-    )
-    await _ended(connection, asyncio.ensure_future(work), limit_seconds)
-
-
-async def chunks(
-    arrow: pa.Table, table: Staged, start: int, watch: Watcher
-) -> AsyncIterator[bytes]:
-    """Yield the rows as COPY reads them: texts in quotes, nothing for NULL."""
-    options = arrow_csv.WriteOptions(include_header=False)
+    options = arrow_csv.WriteOptions(include_header=False)  # texts in quotes, nothing for NULL
     for at in range(0, arrow.num_rows, _CHUNK_ROWS):
         out = io.BytesIO()
         arrow_csv.write_csv(arrow.slice(at, _CHUNK_ROWS), out, options)
-        yield out.getvalue()
+        # Each chunk is a COPY of its own: in one that goes on and on, asyncpg 0.32 waits for ever
+        # to write more when the server goes away. And bytes it would take for a path.
+        await connection.copy_to_table(
+            name,
+            source=out.getbuffer(),
+            columns=arrow.column_names,
+            schema_name="pg_temp",
+            format="csv",
+        )
         done = start + min(at + _CHUNK_ROWS, arrow.num_rows)
         watch(Progress("send", table.stored.plural, done, table.rows))
-
-
-async def _ended(
-    connection: asyncpg.Connection, copying: asyncio.Future[str], limit_seconds: float
-) -> None:
-    """Wait for the end of a COPY, or of its connection.
-
-    asyncpg 0.32 itself waits for ever when the server goes away during a COPY.
-    """
-    lost = asyncio.get_running_loop().create_future()
-
-    def lose(_: object) -> None:
-        if not lost.done():
-            lost.set_result(None)
-
-    connection.add_termination_listener(lose)
-    try:
-        await asyncio.wait(
-            {copying, lost}, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not copying.done():
-            connection.terminate()
-            raise asyncpg.ConnectionDoesNotExistError("the connection was lost during a COPY")
-        copying.result()
-    finally:
-        connection.remove_termination_listener(lose)
-        lost.cancel()
-        copying.cancel()
-        await asyncio.wait({copying})

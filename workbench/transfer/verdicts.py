@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from workbench.entities import Link
+from workbench.entities import Link, Stored
 from workbench.errors import shown
 from workbench.transfer.lookups import Lookup, lookups, references
 from workbench.transfer.outside import Outside, disagreement, suggestion
@@ -52,7 +55,7 @@ class Verdicts:
                 lookup = by_level.get(about)
                 if about.startswith(AGAINST):
                     lookup = by_level[about.removeprefix(AGAINST)]
-                    self._report(table, row["n"], lookup.level, disagreement(lookup.column or ""))
+                    self._report(table, row["n"], disagreement(lookup.column or ""), lookup.level)
                     continue
                 target = lookup.target.name if lookup else targets[about]
                 if lookup is None:
@@ -68,12 +71,46 @@ class Verdicts:
                             lookup, row["worldid"], path, explain=explain
                         )
                     message = told[key]
-                self._report(table, row["n"], about, message)
+                self._report(table, row["n"], message, about)
+
+    async def circles(self, table: Staged) -> None:
+        """Report rows that would lie in themselves, however far up."""
+        for column in _upward(table.stored):
+            if column not in table.given:
+                continue
+            for row in await self._connection.fetch(_circles(table, column), table.given[column]):
+                self._report(
+                    table,
+                    row["n"],
+                    f"A {table.stored.name} cannot lie in itself, however far up. "
+                    f"Choose another {table.stored.twin(column)}.",
+                    table.stored.twin(column),
+                    column,
+                )
+
+    async def selves(self, table: Staged) -> None:
+        """Report rows that relate a record to itself."""
+        targets = references(table.stored)
+        for one, other in combinations([c for c in table.stored.key if c in targets], 2):
+            if targets[one] != targets[other]:
+                continue
+            rows = await self._connection.fetch(
+                f"SELECT n FROM {table.plan} WHERE {quoted(one)} = {quoted(other)} ORDER BY n"
+            )
+            for row in rows:
+                self._report(
+                    table,
+                    row["n"],
+                    f"A {targets[other]} cannot be related to itself. Name another.",
+                    table.stored.twin(other),
+                    other,
+                )
 
     def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> int:
         """Report rows that have the key of an earlier one; return how many do no harm.
 
-        A link has no name of its own: said twice in the same words, it is one fact.
+        A link has no name of its own: what two rows say of the same records is one fact where
+        they say the same, and else it is not known which of them is right.
         """
         harmless = 0
         for n, first in pairs:
@@ -86,17 +123,21 @@ class Verdicts:
                 harmless += 1
                 self._findings.note(
                     f"{source.source.file}: row {source.source.labels[at].as_py()} is left out; "
-                    f"{where.lower()} relates the same records in the same way, and its "
-                    "attributes are kept."
+                    f"{where.lower()} relates the same records in the same way."
                 )
                 continue
+            key = _key(source, at)
+            way_out = f"Give this one another {next(reversed(key))}, or take one of them out."
+            if isinstance(table.stored, Link):
+                said = ", ".join(f"{column} {shown(value)}" for column, value in key.items())
+                way_out = f"Both relate the same records ({said}): make one row of the two."
             self._findings.cell(
                 source.source.file,
                 table.stored.plural,
                 source.source.labels[at].as_py(),
-                f"{where} has the same key. Give this one another name, or take one of them out.",
-                column=self._named(source.columns.values),
-                value=self._name(table, n),
+                f"{where} has the same key. {way_out}",
+                column=next(reversed(key)),
+                value=key[next(reversed(key))],
             )
         return harmless
 
@@ -107,28 +148,20 @@ class Verdicts:
         )
         for row in rows:
             source, at = table.locate(row["n"])
+            key = _key(source, at)
             self._findings.cell(
                 source.source.file,
                 table.stored.plural,
                 source.source.labels[at].as_py(),
                 f"There is a {table.stored.name} with this key already. Change that one.",
-                column=self._named(source.columns.values),
-                value=self._name(table, row["n"]),
+                column=next(reversed(key)),
+                value=key[next(reversed(key))],
             )
 
-    @staticmethod
-    def _named(values: Mapping[str, str]) -> str | None:
-        return values.get("name")
-
-    @staticmethod
-    def _name(table: Staged, n: int) -> str | None:
+    def _report(self, table: Staged, n: int, message: str, *about: str) -> None:
+        """Report a cell in the first of the columns `about` that its file has."""
         source, at = table.locate(n)
-        names = source.fields.get("name")
-        return None if names is None else str(names[at].as_py())
-
-    def _report(self, table: Staged, n: int, about: str, message: str) -> None:
-        source, at = table.locate(n)
-        header = source.columns.header(about)
+        header = source.columns.header(*about)
         cell = source.source.cells.column(header)[at].as_py()
         self._findings.cell(
             source.source.file,
@@ -219,12 +252,58 @@ class Verdicts:
         )
 
 
-def _agree(source: Prepared, at: int, other: Prepared, place: int) -> bool:
-    """Whether two rows say the same in all fields but `attributes`."""
-    names = (source.fields.keys() | other.fields.keys()) - {"attributes"}
-    return all(
-        name in source.fields
-        and name in other.fields
-        and source.fields[name][at].as_py() == other.fields[name][place].as_py()
-        for name in names
+def _upward(stored: Stored[Any, Any]) -> list[str]:
+    """Return the columns by which rows lie in others of their own table."""
+    return [column for column, target in references(stored).items() if target == stored.name]
+
+
+def _circles(table: Staged, column: str) -> str:
+    """Return the query for new and moved rows that would lie in themselves.
+
+    It goes up from each of them, by what the plan says of a row or else by what is there, as
+    the trigger does that has the last word. $1 has the numbers of the files with `column`.
+    """
+    name, target = quoted(column), quoted(table.stored.name)
+    return (
+        "WITH RECURSIVE said AS ("
+        f"SELECT p.n, p.id, t.{name} AS was, "
+        f"CASE WHEN s.file = ANY($1::int[]) THEN p.{name} ELSE t.{name} END AS up "
+        f"FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
+        f"LEFT JOIN {target} AS t ON t.id = p.id"
+        "), above (start, reached) AS ("
+        "SELECT id, up FROM said WHERE up IS DISTINCT FROM was AND up IS NOT NULL UNION "
+        f"SELECT a.start, CASE WHEN said.n IS NULL THEN t.{name} ELSE said.up END "
+        "FROM above AS a LEFT JOIN said ON said.id = a.reached "
+        f"LEFT JOIN {target} AS t ON t.id = a.reached "
+        "WHERE a.reached IS NOT NULL AND a.reached <> a.start"
+        ") SELECT said.n FROM above JOIN said ON said.id = above.start "
+        "WHERE above.start = above.reached ORDER BY said.n"
     )
+
+
+def _key(source: Prepared, at: int) -> dict[str, str]:
+    """Return what the row at `at` says of its key, by the columns of the file."""
+    stored, cells = source.source.stored, source.source.cells
+    paths = {lookup.column: lookup.path for lookup in lookups(stored.name)}
+    found: dict[str, str] = {}
+    for column in stored.key:
+        levels = [step.level for step in paths.get(column, ())] or [stored.twin(column)]
+        for name in dict.fromkeys((*levels, column)):
+            header = source.columns.header(name)
+            if name in source.columns.values:
+                found[header] = str(source.fields[name][at].as_py())
+            elif header in cells.column_names:
+                found[header] = str(cells.column(header)[at].as_py())
+    return found
+
+
+def _agree(source: Prepared, at: int, other: Prepared, place: int) -> bool:
+    """Whether two rows say the same in all fields."""
+    return _said(source, at) == _said(other, place)
+
+
+def _said(source: Prepared, at: int) -> dict[str, object]:
+    said = {name: column[at].as_py() for name, column in source.fields.items()}
+    # Compared as text: to Python, 1 and True are equal.
+    said["attributes"] = json.dumps(json.loads(said.get("attributes") or "{}"), sort_keys=True)
+    return said
