@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import workbench
-from workbench.errors import Ambiguous, InvalidRows, NotFound
+from workbench.errors import Ambiguous, InvalidDraft, InvalidRows, NotFound, UnknownField
+from workbench.store.names import world_id
 from workbench.workspace import Workspace
 
 
@@ -90,6 +91,33 @@ async def test_a_world_of_two_owners_is_ambiguous(wb, denmark):
     with pytest.raises(Ambiguous, match="Write its owner"):
         await wb.outline("Denmark")
     assert (await wb.outline("other@localhost/Denmark")).roots == []
+
+
+async def test_a_world_may_have_a_name_that_looks_like_owner_and_name(wb):
+    odd = await wb.worlds.add(name="a@b/c")
+    for told in ("a@b/c", "tester@localhost/a@b/c"):
+        assert (await wb.outline(told)).roots == []
+        assert await wb.personas.count(world=told) == 0
+    owner = await wb.users.add(email="a@b")
+    proper = await wb.worlds.add(name="c", ownerid=owner.id)
+    assert await world_id(wb.database, "a@b/c") == proper.id, "owner and name come first"
+    assert await world_id(wb.database, "tester@localhost/a@b/c") == odd.id
+    await wb.worlds.add(name="Denmark")
+    with pytest.raises(NotFound, match="Did you mean 'Denmark'"):
+        await wb.outline("tester@localhost/Denmarc")
+
+
+async def test_an_entity_that_is_none_is_told_with_the_nearest(wb):
+    with pytest.raises(UnknownField, match="Did you mean 'personas'"):
+        await wb.near_names("persons", "HAMLET")
+
+
+@pytest.mark.parametrize("drafts", ["abc", 5, None, {"name": "HAMLET"}, ["HAMLET"]])
+async def test_add_many_of_what_is_no_list_of_drafts_says_what_to_give(wb, drafts):
+    for collection in (wb.personas, wb.scene_personas):
+        with pytest.raises(InvalidDraft, match="Give a list of drafts") as told:
+            await collection.add_many(drafts)
+        assert told.value.entity == collection.stored.name
 
 
 async def test_frames_inside_a_transaction_see_what_it_wrote(wb, denmark):

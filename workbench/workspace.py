@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
 from workbench.database.engine import Database
-from workbench.entities import STORED
+from workbench.entities import STORED, Stored
 from workbench.entities.act import ACT, Act, ActDraft
 from workbench.entities.base import DraftT, RecordT
 from workbench.entities.book import BOOK, Book, BookDraft
@@ -36,6 +36,7 @@ from workbench.entities.story import STORY, Story, StoryDraft
 from workbench.entities.thing import THING, Thing, ThingDraft
 from workbench.entities.user import USER, User, UserDraft
 from workbench.entities.world import WORLD, World, WorldDraft
+from workbench.errors import InvalidDraft, UnknownField, shown
 from workbench.history.latest import Changed, latest_changes
 from workbench.store.appearances import Appearance, appearances
 from workbench.store.links import LinkRepository
@@ -155,7 +156,7 @@ class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
         """
         if _is_frame(drafts):
             return await self._add_frame(drafts, reason)
-        return await super().add_many(drafts, reason=reason)
+        return await super().add_many(_listed(self.stored, drafts), reason=reason)
 
     def editor(self, *, world: WorldKey | None = None) -> Any:
         """Return a widget that shows the records in a grid and edits them, in a notebook."""
@@ -179,7 +180,24 @@ class LinkCollection(LinkRepository[DraftT, RecordT], Frames[DraftT, RecordT]):
         """Store new rows, all or none; as `Collection.add_many`."""
         if _is_frame(drafts):
             return await self._add_frame(drafts, reason)
-        return await super().add_many(drafts, reason=reason)
+        return await super().add_many(_listed(self.stored, drafts), reason=reason)
+
+
+def _listed(stored: Stored[DraftT, Any], drafts: Any) -> list[DraftT | Mapping[str, Any]]:
+    """Return what `add_many` was given as a list, if it is one of drafts and mappings."""
+    # A mapping can be gone through too, and gives names of fields.
+    several = isinstance(drafts, Iterable) and not isinstance(drafts, str)
+    given = list(drafts) if several else [drafts]
+    for one in given:
+        if not isinstance(one, Mapping | stored.draft):
+            raise InvalidDraft(
+                {
+                    "drafts": "Give a list of drafts or of mappings of fields, or a DataFrame; "
+                    f"{shown(one)} is no {stored.name}."
+                },
+                entity=stored.name,
+            )
+    return given
 
 
 def _is_frame(value: object) -> bool:
@@ -224,11 +242,16 @@ class Workspace:
         )
 
     def collection(self, entity: str) -> Collection[Any, Any]:
-        """Return the collection of the entity with this name or plural."""
-        for value in vars(self).values():
-            if isinstance(value, Collection) and entity in (value.stored.name, value.stored.plural):
-                return value
-        raise KeyError(entity)
+        """Return the collection of the entity with this name or plural, or raise UnknownField."""
+        known = {
+            name: value
+            for value in vars(self).values()
+            if isinstance(value, Collection)
+            for name in (value.stored.name, value.stored.plural)
+        }
+        if entity not in known:
+            raise UnknownField("workspace", entity, known)
+        return known[entity]
 
     async def __aenter__(self) -> Workspace:
         return self

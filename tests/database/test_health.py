@@ -34,10 +34,10 @@ def said(found: list[Finding]) -> str:
 
 
 def is_plain(found: list[Finding]) -> bool:
-    """Sentences, without secrets, each trouble with a way out."""
+    """Sentences, without secrets, each trouble with a way out; errors of a connection say it."""
     return all(
         finding.what.endswith((".", "?"))
-        and (finding.well or finding.remedy.endswith("."))
+        and (finding.well or finding.remedy.endswith(".") or finding is found[0])
         and SECRET not in finding.what + finding.remedy
         for finding in found
     )
@@ -78,9 +78,21 @@ async def test_a_server_out_of_reach_is_the_only_finding(url):
     assert is_plain(found)
 
 
+@pytest.mark.parametrize(
+    ("options", "way_out"),
+    [
+        ("", "Create it, or mend WORKBENCH_DATABASE_URL."),
+        ("&sslmode=verify-full&sslrootcert=/no/such.pem", "Give the file of the authorities"),
+    ],
+)
+async def test_what_to_do_is_said_once_by_what_was_found(server: Any, options: str, way_out: str):
+    (trouble,) = await findings(server.url("no_such_database") + options)
+    assert way_out in trouble.what
+    assert trouble.remedy == ""
+
+
 async def test_a_server_that_is_too_old_is_told(database_url, monkeypatch):
     monkeypatch.setattr(migrate, "OLDEST_SERVER", 99)
-    monkeypatch.setattr(health, "OLDEST_SERVER", 99)
     found = await findings(database_url)
     assert len(found) == 1
     assert "workbench needs 99 or later" in found[0].what

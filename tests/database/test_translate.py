@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 import asyncpg
 import pytest
+import trustme
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from workbench.database.translate import translate, translated, unreachable
@@ -138,6 +140,22 @@ def test_our_own_rules_speak_for_themselves(constraint: str, kind: type[Refused]
     assert made.entity == "scene"
 
 
+def test_a_persona_related_to_itself_is_told_so():
+    made = translate(
+        failure("23514", table="persona_relation", constraint="ck_persona_relation_otherid")
+    )
+    assert isinstance(made, InvalidDraft)
+    assert made.problems == {"otherid": "A persona cannot be related to itself. Choose another."}
+
+
+def test_half_a_character_that_the_driver_cannot_send_is_no_riddle():
+    error = failure("22000")
+    error.__cause__ = UnicodeEncodeError("utf-8", "a\ud800", 1, 2, SECRET)
+    made = translate(error)
+    assert isinstance(made, InvalidDraft)
+    assert "character that PostgreSQL cannot store" in str(made)
+
+
 def test_too_long_a_text_names_the_longest_field():
     made = translate(failure("22001"), "persona", {"kind": "x" * 300, "name": "y"})
     assert isinstance(made, InvalidDraft)
@@ -205,6 +223,36 @@ def test_a_connection_that_does_not_come_about_names_the_place(error: Exception,
     assert str(made).startswith("ada@db.example.org/worlds: ")
     assert words in str(made)
     assert SECRET not in str(made)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_certificate_for_another_host_asks_for_its_name_and_for_no_other_file(host: str):
+    """Python's own error, of a name and of an address that the certificate is not for."""
+    authority = trustme.CA()
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("db.example.org").configure_cert(served)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    made = unreachable(refusal(served, trusting, host), "ada@somewhere/worlds")
+    assert isinstance(made, StoreUnavailable)
+    assert "Use the name that it is for" in str(made)
+    assert host in str(made)
+    assert "sslrootcert" not in str(made)
+
+
+def refusal(
+    served: ssl.SSLContext, trusting: ssl.SSLContext, host: str
+) -> ssl.SSLCertVerificationError:
+    """Return why a client does not trust a server, without any socket between them."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(down, up, server_hostname=host)
+    server = served.wrap_bio(up, down, server_side=True)
+    for end in (client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    with pytest.raises(ssl.SSLCertVerificationError) as refused:
+        client.do_handshake()
+    return refused.value
 
 
 def test_a_parameter_that_the_driver_does_not_take_is_a_bad_setting():

@@ -82,9 +82,32 @@ async def test_rows_are_found_by_what_the_server_writes(wb: Workspace):
         {"attributes__lt": {}},
         {"created_at__lt": None},
         {"version__ge": None},
+        {"name": "HAM\ud800"},
+        {"name": ["HAM\x00"]},
+        {"name__contains": "\x00"},
+        {"tags__has": "\ud800"},
+        {"search": "HAM\x00"},
+        {"search": "\ud800"},
     ],
 )
 async def test_a_filter_that_cannot_be_is_refused_by_its_field(wb: Workspace, said):
     with pytest.raises(InvalidDraft) as error:
         await wb.worlds.count(**said)
     assert list(error.value.problems) == [next(iter(said)).partition("__")[0]]
+
+
+@pytest.mark.parametrize("name", ["HAM\x00", "HAM\ud800"])
+async def test_a_name_that_cannot_be_stored_is_refused_as_a_name(wb: Workspace, name: str):
+    """However it is asked for: there is no record of the name, nor one that is like it."""
+    world = await wb.worlds.add(name="W")
+    for ask, said in (
+        (wb.things.get, {"name": name}),
+        (wb.things.find, {"location": name}),
+        (wb.things.count, {"world": name}),
+        (wb.things.add, {"name": "Skull", "world": world, "location": name}),
+        (wb.outline, {"world": name}),
+    ):
+        with pytest.raises(InvalidDraft) as error:
+            await ask(**said)
+        assert list(error.value.problems) == ["name"]
+    assert await wb.near_names("persona", name) == []

@@ -69,6 +69,15 @@ async def test_get_of_what_does_not_exist_suggests_near_names(wb, hamlet):
         await wb.personas.get("HAMLET")
 
 
+async def test_a_name_that_several_records_have_is_suggested_once(wb, denmark):
+    for title in ("Hamlet", "Amleth", "The Mousetrap"):
+        story = await wb.stories.add(name=title, world=denmark)
+        await wb.acts.add(name="Act I", story=story)
+    with pytest.raises(NotFound) as told:
+        await wb.acts.get(name="ACT I")
+    assert str(told.value) == "No act 'ACT I'. Did you mean 'Act I'?"
+
+
 async def test_a_name_of_several_records_is_ambiguous(wb, denmark):
     story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
     other = await wb.stories.add(name="Amleth", worldid=denmark.id)
@@ -283,6 +292,14 @@ async def test_add_many_is_all_or_none_and_keeps_the_order(wb, denmark):
         await wb.personas.add_many([{"name": "X", "world": "Norway"}])
 
 
+async def test_two_of_many_with_the_same_name_are_refused_by_name(wb, denmark):
+    names = ["YORICK", "OSRIC", "YORICK"]
+    with pytest.raises(DuplicateName, match="'YORICK'") as caught:
+        await wb.personas.add_many({"name": n, "worldid": denmark.id} for n in names)
+    assert caught.value.field == "name"
+    assert await wb.personas.count() == 0
+
+
 async def test_find_filters_searches_and_counts(wb, denmark):
     await wb.personas.add_many(
         [
@@ -388,12 +405,20 @@ async def test_links_are_added_found_changed_and_removed(wb, denmark, hamlet):
         await wb.scene_personas.update(changed, sceneid=uuid4())
     assert [a.story for a in await wb.appearances(persona=hamlet)] == ["Hamlet"]
     assert [a.persona for a in await wb.appearances(scene=scene)] == ["HAMLET"]
+    with pytest.raises(InvalidDraft, match="give persona=… or scene=…"):
+        await wb.appearances()
     await wb.scenes.remove(scene)
     assert await wb.scene_personas.count() == 0
     await wb.scenes.restore(scene)
     await wb.scene_personas.remove(changed)
     with pytest.raises(NotFound):
         await wb.scene_personas.remove(changed)
+
+
+async def test_a_persona_is_not_related_to_itself(wb, hamlet):
+    with pytest.raises(InvalidDraft, match="cannot be related to itself") as caught:
+        await wb.persona_relations.add(personaid=hamlet.id, otherid=hamlet.id, kind="foe")
+    assert caught.value.field == "otherid"
 
 
 async def test_a_transaction_is_all_or_nothing(wb, denmark):
@@ -602,6 +627,10 @@ async def test_subtree_of_a_location(wb, denmark):
     places = await wb.subtree(castle)
     assert [(p.name, p.depth) for p in places] == [("Elsinore", 0), ("Hall", 1), ("Throne", 2)]
     assert places[2].path == ("Elsinore", "Hall", "Throne")
+    await wb.locations.remove(castle)
+    for gone in (castle, uuid4()):
+        with pytest.raises(NotFound, match="No location"):
+            await wb.subtree(gone)
 
 
 async def test_near_names_come_likest_first(wb, denmark, hamlet):

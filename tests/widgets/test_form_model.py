@@ -154,14 +154,6 @@ async def test_what_is_typed_during_a_save_stays_as_a_change(model, source):
     assert model.stored["name"] == "First"
 
 
-async def test_a_new_row_is_added_with_its_preset(source):
-    model = FormModel(source.columns)
-    model.start({"locationid": "p2"})
-    model.enter("name", "New")
-    row = await model.save(source)
-    assert (row["name"], row["locationid"], row["version"]) == ("New", "p2", 1)
-
-
 def test_revert_brings_back_the_stored_values(model):
     model.enter("name", "Mine")
     model.enter("position", "x")

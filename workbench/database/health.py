@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from workbench.database.engine import Database
-from workbench.database.migrate import OLDEST_SERVER, current, head, require_server
-from workbench.errors import WorkbenchError, WrongDatabase
+from workbench.database.migrate import current, head, require_server
+from workbench.errors import WorkbenchError
 
 NEEDED_EXTENSIONS = ("pg_trgm", "btree_gin")
 IDLE_TRANSACTION_MINUTES = 10
@@ -39,7 +39,10 @@ _HELD = text(
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: whether it is well, in a sentence, and the way out if not."""
+    """One thing that was looked at: whether it is well, in a sentence or two.
+
+    `remedy` is the way out of what is not, unless `what` ends with it.
+    """
 
     well: bool
     what: str
@@ -50,11 +53,8 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
     """Yield what is found, most basic first; stops at what makes the rest pointless."""
     try:
         version = await require_server(database)
-    except WrongDatabase as error:
-        yield Finding(False, str(error), f"Use PostgreSQL {OLDEST_SERVER} or later.")
-        return
-    except WorkbenchError as error:
-        yield Finding(False, str(error), "Start the server, or mend WORKBENCH_DATABASE_URL.")
+    except WorkbenchError as error:  # which says the way out
+        yield Finding(False, str(error))
         return
     yield Finding(True, f"{database.address} answers; it is PostgreSQL {version}.")
     async with database.reading() as connection:

@@ -49,8 +49,13 @@ _UNAVAILABLE = {
         "again; `workbench doctor` tells of long ones."
     ),
     "3D000": "There is no such database on that server. Create it, or mend WORKBENCH_DATABASE_URL.",
-    "28P01": "The database refuses the user or the password in WORKBENCH_DATABASE_URL.",
-    "28000": "The database refuses this user, or asks for TLS (sslmode=require).",
+    "28P01": (
+        "The database refuses the user or the password in WORKBENCH_DATABASE_URL. Mend them there."
+    ),
+    "28000": (
+        "The database refuses this user, or asks for TLS. Name another user in "
+        "WORKBENCH_DATABASE_URL, or add sslmode=require to it."
+    ),
 }
 _TEXT = {
     "22021": "This holds a NUL character, which PostgreSQL cannot store. Take it out.",
@@ -59,6 +64,9 @@ _TEXT = {
     "22003": "This number is too large.",
     "22P02": "This is not a value of its kind.",
 }
+_OTHER_NAME = frozenset({62, 64})
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+
 _CONNECTION = (
     OSError,
     asyncpg.InterfaceError,
@@ -117,6 +125,8 @@ def translate(
 ) -> WorkbenchError:
     """Return the workbench error that says what `error` says."""
     state = getattr(error, "sqlstate", None) or ""
+    if isinstance(error.__cause__, UnicodeEncodeError):  # asyncpg's own, before anything is sent
+        state = "22P05"
     if state in RETRIED:
         return Conflict(
             "The database undid this because somebody else changed the same rows at the same "
@@ -208,6 +218,8 @@ def _refusal(
     message = _TEXT.get(state, "This breaks a rule of the field.")
     if rule == "tree":
         message = "A location cannot lie in itself, however far up. Choose another parent."
+    if constraint == "ck_persona_relation_otherid":
+        message = "A persona cannot be related to itself. Choose another."
     if state == "23502":
         message = "This is required."
     if state == "22001" and field is None:
@@ -225,6 +237,12 @@ def unreachable(error: BaseException, address: str) -> StoreUnavailable | BadSet
     state = getattr(error, "sqlstate", None)
     if state in _UNAVAILABLE:
         return StoreUnavailable(f"{address}: {_UNAVAILABLE[state]}")
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_NAME:
+        return StoreUnavailable(
+            f"{address}: the certificate of the server is for another host name "
+            f"({error.verify_message.rstrip('.')}). Use the name that it is for in "
+            "WORKBENCH_DATABASE_URL."
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         return StoreUnavailable(
             f"{address}: the certificate of the server cannot be verified "

@@ -15,6 +15,7 @@ from workbench.entities.links import SCENE_PERSONA
 from workbench.entities.persona import PERSONA
 from workbench.entities.scene import SCENE
 from workbench.entities.story import STORY
+from workbench.errors import InvalidDraft
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,11 @@ async def appearances(
 ) -> list[Appearance]:
     """Return where a persona appears, or who appears in a scene, in the order of the stories.
 
-    What is in the trash is left out. Give one of the two; with both, at most one is returned.
+    What is in the trash is left out. With both, at most one is returned; without any,
+    InvalidDraft asks for one.
     """
+    if persona is None and scene is None:
+        raise InvalidDraft({"persona": "Say whose or where: give persona=… or scene=…."})
     link, who, where = SCENE_PERSONA.table, PERSONA.table, SCENE.table
     act, story = ACT.table, STORY.table
     statement: Any = (

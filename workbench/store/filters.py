@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from workbench.entities import ENTITIES, Link, Stored
 from workbench.entities.base import Entity, Record
-from workbench.entities.fields import Kind, Reference, Whole
+from workbench.entities.fields import Kind, Reference, Text, Whole
 from workbench.errors import InvalidDraft, UnknownField, shown
 
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -46,6 +46,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "has": lambda column, value: literal(value) == any_(column),
     "empty": lambda column, value: _empty(column) if value else ~_empty(column),
 }
+WRITTEN = Text(one_line=False)
+"""What holds for any text that is looked for: PostgreSQL can store it."""
+
 _TEXT_ONLY = frozenset({"contains", "starts"})
 _NO_ORDER = (Boolean, JSON, LargeBinary)
 
@@ -85,6 +88,8 @@ def _condition(stored: Stored[Any, Any], said: str, value: Any) -> ColumnElement
         raise InvalidDraft({name: f"Only text can be searched with __{operator}."})
     if operator == "has" and not (isinstance(column.type, ARRAY) and isinstance(value, str)):
         raise InvalidDraft({name: "__has finds one text in a list of texts, such as tags."})
+    if operator == "has":
+        _storable(name, value)
     if operator in ("lt", "le", "gt", "ge") and isinstance(column.type, _NO_ORDER):
         raise InvalidDraft({name: f"This has no order: it cannot be filtered by __{operator}."})
     if operator == "eq" and isinstance(value, list | tuple | set | frozenset):
@@ -133,11 +138,18 @@ def _checked(stored: Stored[Any, Any], name: str, value: Any) -> Any:
     if kind.word == "text":
         if not isinstance(value, str):
             raise InvalidDraft({name: f"This is filtered by text, not {shown(value)}."})
+        _storable(name, value)
         return value
     cleaned = kind.clean(value)
     if message := kind.problem(cleaned):
         raise InvalidDraft({name: f"{message} (Filtered by {shown(value)}.)"})
     return cleaned
+
+
+def _storable(name: str, value: str) -> None:
+    """Refuse a text that cannot be in the database, nor be sent there."""
+    if message := WRITTEN.problem(value):
+        raise InvalidDraft({name: message})
 
 
 def _server_kind(stored: Stored[Any, Any], name: str) -> Kind | None:
@@ -190,6 +202,7 @@ def live(stored: Stored[Any, Any]) -> list[ColumnElement[bool]]:
 
 def matching(entity: Entity[Any, Any], search: str) -> ColumnElement[bool]:
     """Return the condition that every word of `search` is part of a name of the record."""
+    _storable("search", search)
     names = [entity.table.c[n] for n in ("name", "display_name") if n in entity.table.c]
     if not names:
         names = [entity.table.c[n] for n in ("email", "first_name", "last_name", "display_name")]

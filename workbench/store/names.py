@@ -16,7 +16,7 @@ from workbench.entities import ENTITIES, Stored
 from workbench.entities.base import Entity, EntityRecord
 from workbench.entities.world import WORLD, World
 from workbench.errors import Ambiguous, MissingReference, NotFound, shown
-from workbench.store.filters import conditions
+from workbench.store.filters import WRITTEN, conditions
 
 WorldKey: TypeAlias = World | UUID | str
 """What tells a world: its record, its id, its name, or `owner@mail/name`."""
@@ -43,7 +43,7 @@ async def near_names(
 
     By pg_trgm, whose threshold (0.3) `%` obeys; within one world it uses the trigram index.
     """
-    if "\x00" in name:
+    if WRITTEN.problem(name):
         return []
     table = entity.table
     column = table.c[entity.label]
@@ -59,6 +59,12 @@ async def near_names(
     async with database.reading() as connection:
         with translated(entity.name):
             return [NearName(*row) for row in await connection.execute(statement)]
+
+
+def suggested(near: Iterable[NearName]) -> str:
+    """Return the question whether one of these is meant, each name once; "" if there is none."""
+    names = dict.fromkeys(repr(one.name) for one in near)
+    return f"Did you mean {' or '.join(names)}?" if names else ""
 
 
 async def resolve(
@@ -115,9 +121,8 @@ async def _by_name(
             found = (await connection.scalars(statement.limit(2))).all()
     if not found:
         near = await near_names(database, target, name, world=world, limit=1)
-        hint = f"Did you mean {near[0].name!r}?" if near else "Add it first."
         raise MissingReference(
-            f"There is no {target.name} {shown(name)} there. {hint}",
+            f"There is no {target.name} {shown(name)} there. {suggested(near) or 'Add it first.'}",
             entity=target.name,
             field=target.label,
         )
@@ -159,6 +164,8 @@ async def with_world_id(
 async def world_id(database: Database, world: WorldKey) -> UUID:
     """Return the id of a live world told by record, id (as text too), name or `owner@mail/name`.
 
+    A name that looks like the latter is a name where no such owner has such a world.
+
     Raises
     ------
     NotFound, Ambiguous
@@ -172,17 +179,19 @@ async def world_id(database: Database, world: WorldKey) -> UUID:
         return UUID(world)
     table = WORLD.table
     owner, _, name = world.partition("/")
-    said: dict[str, Any] = {"name": name, "owner": owner} if "@" in owner and name else {}
-    statement = select(table.c.id).where(
-        *conditions(WORLD, said or {"name": world}), table.c.deleted_at.is_(None)
-    )
-    async with database.reading() as connection:
-        with translated("world"):
-            found = (await connection.scalars(statement.limit(2))).all()
+    readings: list[dict[str, Any]] = [{"name": world}]
+    if "@" in owner and name:
+        readings.insert(0, {"name": name, "owner": owner})
+    for said in readings:
+        statement = select(table.c.id).where(*conditions(WORLD, said), table.c.deleted_at.is_(None))
+        async with database.reading() as connection:
+            with translated("world"):
+                found = (await connection.scalars(statement.limit(2))).all()
+        if found:
+            break
     if len(found) > 1:
         raise Ambiguous("world", world, f"Write its owner before it: somebody@mail/{world}.")
     if not found:
-        near = await near_names(database, WORLD, name or world, limit=3)
-        hint = f"Did you mean {' or '.join(repr(n.name) for n in near)}?" if near else ""
-        raise NotFound("world", world, hint)
+        near = await near_names(database, WORLD, readings[0]["name"], limit=3)
+        raise NotFound("world", world, suggested(near))
     return UUID(str(found[0]))

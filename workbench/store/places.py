@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Text, cast, func, literal, select
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities.location import LOCATION
+from workbench.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class Place:
 
 
 async def subtree(database: Database, location: UUID) -> list[Place]:
-    """Return `location` (depth 0) and all live ones within it, parents before children."""
+    """Return `location` (depth 0) and all live ones within it, parents before children.
+
+    NotFound if there is none with the id, or it is in the trash.
+    """
     table = LOCATION.table
     top = (
         select(
@@ -58,7 +62,7 @@ async def subtree(database: Database, location: UUID) -> list[Place]:
     ).order_by(places.c.path)
     async with database.reading() as connection:
         with translated():
-            return [
-                Place(row.id, row.name, row.parentid, row.depth, tuple(row.path))
-                for row in await connection.execute(statement)
-            ]
+            rows = (await connection.execute(statement)).all()
+    if not rows:
+        raise NotFound("location", location, "It may be in the trash.")
+    return [Place(row.id, row.name, row.parentid, row.depth, tuple(row.path)) for row in rows]

@@ -13,7 +13,7 @@ from workbench.database.translate import translated
 from workbench.entities.base import DraftT, Entity, EntityRecord, RecordT
 from workbench.errors import Ambiguous, InTheTrash, InvalidDraft, NotFound, StaleRecord
 from workbench.store.filters import conditions
-from workbench.store.names import near_names, resolve, resolve_many
+from workbench.store.names import near_names, resolve, resolve_many, suggested
 from workbench.store.rows import Rows
 
 _NEW_IDS = text("SELECT rules.new_id() FROM generate_series(1, :count)")
@@ -99,8 +99,7 @@ class Repository(Rows[DraftT, RecordT]):
         said = within.get(self.entity.label) or ", ".join(f"{k}={v}" for k, v in within.items())
         if not rows:
             near = await near_names(self.database, self.entity, str(said), limit=3)
-            hint = f"Did you mean {' or '.join(repr(n.name) for n in near)}?" if near else ""
-            raise NotFound(self.entity.name, said, hint)
+            raise NotFound(self.entity.name, said, suggested(near))
         if len(rows) > 1:
             more = [c.removesuffix("id") for c in self.entity.key if c.endswith("id")]
             raise Ambiguous(self.entity.name, said, f"Say also its {' or '.join(more)}, or its id.")
@@ -156,10 +155,11 @@ class Repository(Rows[DraftT, RecordT]):
             async with self.database.writing() as connection:
                 with translated(self.entity.name):
                     ids = (await connection.scalars(_NEW_IDS, {"count": len(values)})).all()
-                    for new_id, row in zip(ids, values, strict=True):
-                        row["id"] = new_id
-                        if row.get("ownerid", 0) is None:
-                            row["ownerid"] = self.database.userid
+                for new_id, row in zip(ids, values, strict=True):
+                    row["id"] = new_id
+                    if row.get("ownerid", 0) is None:
+                        row["ownerid"] = self.database.userid
+                with translated(self.entity.name, self._twice(values)):
                     made = {}
                     for start in range(0, len(values), _BATCH_ROWS):
                         batch = values[start : start + _BATCH_ROWS]
@@ -168,6 +168,16 @@ class Repository(Rows[DraftT, RecordT]):
             return [made[new_id] for new_id in ids]
 
         return await self.database.atomically(work, reason=reason)
+
+    def _twice(self, values: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the name that two of `values` have in the same place, by its field; {} if none."""
+        seen = set()
+        for row in values:
+            key = tuple(row[column] for column in self.entity.key)
+            if key in seen:
+                return {self.entity.label: row[self.entity.label]}
+            seen.add(key)
+        return {}
 
     async def update(
         self,

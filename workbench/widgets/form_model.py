@@ -17,7 +17,7 @@ __all__ = ["FormModel"]
 class FormModel(traitlets.HasTraits):
     """State and rules of a form over one row.
 
-    `values` is what the fields hold, `stored` the row as last read (empty for a new one).
+    `values` is what the fields hold, `stored` the row as last read (empty where none is).
     `conflicts` holds, by field, the stored value where it and the typed one both changed.
     """
 
@@ -37,10 +37,6 @@ class FormModel(traitlets.HasTraits):
     def dirty(self) -> bool:
         return bool(self.changes())
 
-    @property
-    def is_new(self) -> bool:
-        return "id" not in self.stored
-
     def changes(self) -> Row:
         """Return the editable fields whose value differs from the stored one."""
         return {
@@ -52,10 +48,6 @@ class FormModel(traitlets.HasTraits):
     def load(self, row: Mapping[str, Any] | None) -> None:
         """Show `row`, or an empty form for None; whatever was typed is forgotten."""
         self._set(dict(row or {}), status="clean" if row else "empty")
-
-    def start(self, preset: Mapping[str, Any]) -> None:
-        """Begin a new row with some values given."""
-        self._set({}, values=dict(preset), status="dirty")
 
     def enter(self, field: str, value: Any, label: str | None = None) -> None:
         """Take a value as typed: text for kinds that are typed, else the value itself."""
@@ -118,15 +110,12 @@ class FormModel(traitlets.HasTraits):
         if self.problems or self.conflicts:
             self._refuse("Not saved: see the fields that are marked.")
             return None
-        if not self.is_new and not self.dirty:
+        if not self.dirty:
             return dict(self.stored)
         sent = self.changes()
         self.status, self.message = "saving", ""
         try:
-            if self.is_new:
-                row = await source.add(sent)
-            else:
-                row = await source.save(self.stored["id"], self.stored["version"], sent)
+            row = await source.save(self.stored["id"], self.stored["version"], sent)
         except Exception as error:  # whatever it is: say it, and keep what was typed
             self._failed(error)
             return None
