@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,7 +15,7 @@ from workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     from workbench.config import Settings
 
-T = TypeVar("T")
+_INTERRUPTED = 130  # the status with which typer ends what Ctrl-C ended
 
 app = typer.Typer(
     help="Story worlds in PostgreSQL: as DataFrames, as a dashboard, as files.",
@@ -31,11 +30,15 @@ World = Annotated[str | None, typer.Option(help="A world by name, or owner@mail/
 
 
 def main() -> None:
-    """Run the command; errors raised on purpose are told in a sentence."""
+    """Run the command; errors raised on purpose, and Ctrl-C, are told in a sentence."""
     try:
         app()
     except WorkbenchError as error:
         fail(error)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            typer.echo("Stopped. What was under way is undone.", err=True)
+        raise
 
 
 def fail(error: WorkbenchError) -> NoReturn:
@@ -44,19 +47,12 @@ def fail(error: WorkbenchError) -> NoReturn:
     sys.exit(1)
 
 
-def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `work` on an event loop; Ctrl-C ends it with status 130, nothing half done."""
-    try:
-        return asyncio.run(work())
-    except KeyboardInterrupt:
-        typer.echo("Stopped. What was under way is undone.", err=True)
-        sys.exit(130)
-
-
 @app.command()
 def up(
     port: Port = 8866,
-    demo: Annotated[bool, typer.Option(help="Load the demo world on the first start.")] = True,
+    demo: Annotated[
+        bool, typer.Option(help="Load the demo world if there never was a world.")
+    ] = True,
 ) -> None:
     """Start the database and the dashboard, and print the link that signs in."""
     from workbench.serving import serve_dashboard
@@ -86,7 +82,7 @@ def migrate() -> None:
         async with open_database() as database:
             return await bring(database)
 
-    before, after = run(work)
+    before, after = asyncio.run(work())
     typer.echo(
         f"The schema is at {after} already."
         if before == after
@@ -104,7 +100,7 @@ def demo() -> None:
         async with await connect(source="workbench demo") as wb:
             return await wb.load(demo_folder(), reason="demo world")
 
-    report = run(work)
+    report = asyncio.run(work())
     typer.echo(str(report))
     sys.exit(0 if report.written else 1)
 
@@ -126,7 +122,7 @@ def import_(
                 return await wb.load(paths, world=world, dry_run=dry_run, progress=progress)
 
     try:
-        report = run(work)
+        report = asyncio.run(work())
     except WorkbenchError as error:
         if not as_json:
             raise
@@ -151,7 +147,7 @@ def export(
         async with await connect(source="workbench export") as wb:
             return await wb.export(folder, world=world, format=format, overwrite=overwrite)
 
-    typer.echo(str(run(work)))
+    typer.echo(str(asyncio.run(work())))
 
 
 @app.command()
@@ -175,7 +171,7 @@ def doctor() -> None:
         settings = read_settings()
         where = "the embedded PostgreSQL" if settings.database_url is None else "a server by URL"
         tell(Finding(True, f"The settings are readable: {where}, state in {settings.home}."))
-        well = run(lambda: work(settings))
+        well = asyncio.run(work(settings))
     except WorkbenchError as error:
         well = tell(Finding(False, str(error)))
     sys.exit(0 if well else 1)

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.config import Settings, read_settings, set_variables
-from workbench.database.migrate import current
 from workbench.demo import demo_folder
 from workbench.errors import InvalidRows
-from workbench.wiring import open_database, open_workspace
+from workbench.history.latest import ever_was
+from workbench.wiring import open_workspace
 from workbench.workspace import Workspace
 
 Say = Callable[[str], None]
 
 
 def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
-    """Start the database, load the demo world on the first start, serve; return the status."""
+    """Start the database, load the demo world if there never was one, serve; return the status."""
     from workbench.server.run import dashboard_notebook, listener, serve
 
     settings = read_settings()
@@ -65,13 +65,12 @@ def serve_notebooks(*, folder: Path, port: int, browser: bool, say: Say) -> int:
 async def _prepare(settings: Settings, *, demo: bool, say: Say) -> Workspace:
     """Return a workspace without open connections, which keeps the embedded server alive."""
     say("Starting the database …")
-    new = False
-    if settings.database_url is None:
-        async with open_database(settings) as database:
-            new = await current(database) is None
     workspace = await open_workspace(settings, source="workbench up")
     try:
-        if new and demo:
+        # By the data, so that a first start that was cut off is made up for; a server that was
+        # named is somebody's own, and gets no world unasked.
+        demo = demo and settings.database_url is None
+        if demo and not await ever_was(workspace.database, "world"):
             say("Loading the demo world …")
             report = await workspace.load(demo_folder(), reason="demo world")
             if report.problems:

@@ -142,3 +142,24 @@ def test_demo_is_there_and_comes_back_to_how_it_was(workbench):
     second = workbench("demo")
     assert second.returncode == 0
     assert "worlds: 1 read, 0 inserted, 0 updated, 1 unchanged" in second.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("typer", "Stopped before anything began.\n"),
+        ("workbench.wiring", "Stopped. What was under way is undone.\n"),
+    ],
+)
+def test_ctrl_c_while_libraries_load_is_told_in_a_sentence(workbench, tmp_path, module, said):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+    )
+    workbench.variables["PYTHONPATH"] = str(tmp_path)
+    done = workbench("import", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,11 +12,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 import pytest
 
 from workbench.database.embedded import EmbeddedServer
 from workbench.database.embedded_reaper import listening_process
+from workbench.demo import demo_folder
+from workbench.history.latest import ever_was
+from workbench.workspace import Workspace
 
 WAIT_SECONDS = 120
 
@@ -86,6 +91,69 @@ def test_up_starts_from_nothing_and_survives_a_kill(at_home: Any, tmp_path: Path
     assert status == 0
     assert "Traceback" not in err
     until_gone([server])  # nobody uses it any more
+
+
+def test_a_first_start_that_was_cut_off_is_made_up_for(at_home: Any):
+    up = at_home()
+    assert up("migrate").returncode == 0  # the first command need not be `up`
+    process = up.start("up", "--port", "0")
+    assert process.stdout is not None
+    while "Loading the demo world" not in (line := process.stdout.readline()):
+        assert line, process.communicate()
+    assert ended(process, signal.SIGKILL)[0] == -signal.SIGKILL
+
+    process = up.start("up", "--port", "0")
+    _, said = link(process)
+    assert "Loading the demo world" in said
+    assert "It holds 1 world" in up("doctor").stdout
+    assert ended(process, signal.SIGINT)[0] == 0
+
+
+async def test_a_world_that_was_purged_has_been_there(wb: Workspace):
+    assert not await ever_was(wb.database, "world")
+    world = await wb.worlds.add(name="Denmark")
+    await wb.worlds.remove(world)
+    await wb.worlds.purge(world.id)
+    assert await ever_was(wb.database, "world")
+
+
+WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'scene'::regclass"
+
+
+async def test_a_machine_that_fails_during_an_import_has_written_nothing(
+    at_home: Any, tmp_path: Path
+):
+    up = at_home()
+    home = up.variables["WORKBENCH_HOME"]
+    process = up.start("up", "--port", "0", "--no-demo")
+    await asyncio.to_thread(link, process)
+    server = psutil.Process(listening_process(sockets(home)) or 0)
+    with EmbeddedServer(Path(home)) as shared:
+        sql = await asyncpg.connect(shared.url)
+        await sql.execute("BEGIN; LOCK TABLE scene IN SHARE MODE")  # rows are written up to there
+        importing = up.start("import", demo_folder())
+        end = time.monotonic() + WAIT_SECONDS
+        while not await sql.fetchval(WAITING):
+            assert importing.poll() is None, importing.communicate()
+            assert time.monotonic() < end
+            await asyncio.sleep(0.01)
+        for dying in (server, *server.children(recursive=True)):
+            dying.kill()
+        assert ended(process, signal.SIGKILL)[0] == -signal.SIGKILL
+        _, err = importing.communicate(timeout=WAIT_SECONDS)
+        assert importing.returncode == 1
+        assert "The database" in err
+        assert "Traceback" not in err
+        sql.terminate()
+        until_gone([server])
+
+    process = up.start("up", "--port", "0", "--no-demo")
+    await asyncio.to_thread(link, process)
+    assert "It holds 0 worlds" in up("doctor").stdout
+    again = up("import", demo_folder())
+    assert again.returncode == 0, again.stderr
+    assert "It holds 1 world" in up("doctor").stdout
+    assert ended(process, signal.SIGINT)[0] == 0
 
 
 def test_up_without_the_demo_starts_empty(at_home: Any):

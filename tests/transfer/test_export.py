@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
@@ -25,6 +27,7 @@ from workbench.entities.world import World
 from workbench.errors import NotFound, Refused, WorkbenchError
 from workbench.frames import table
 from workbench.transfer.export import export
+from workbench.transfer.export_folder import prepared
 from workbench.transfer.load import load
 from workbench.workspace import Workspace
 
@@ -331,6 +334,33 @@ async def test_an_export_that_is_cut_off_is_whole_after_the_next(
     assert ".workbench-export" not in names(out)
     assert (out / "notes.txt").read_text() == "mine"
     (out / "notes.txt").unlink()
+    await export(database, elsinore.id, tmp_path / "fresh")
+    assert files(out) == files(tmp_path / "fresh")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from workbench.transfer.export_folder import prepared
+with prepared(Path(sys.argv[1]), overwrite=False) as unfinished:
+    (unfinished / "acts.csv").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no locks of this kind")
+async def test_what_a_killed_export_has_left_goes_with_the_next(
+    database: Database, elsinore: World, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, str(out))
+    assert await killed.wait() == -signal.SIGKILL
+    (left,) = names(out)
+    assert left.startswith(".workbench-export-")
+    with prepared(out, overwrite=False) as unfinished:  # one that is at work
+        await export(database, elsinore.id, out)
+        assert unfinished.is_dir()
+    assert not [name for name in names(out) if name.startswith(".")]
     await export(database, elsinore.id, tmp_path / "fresh")
     assert files(out) == files(tmp_path / "fresh")
 

@@ -1,4 +1,4 @@
-"""What was changed last in a world."""
+"""What was changed last in a world, and whether there ever was one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
@@ -44,6 +44,13 @@ class Changed:
     names: tuple[str, ...]
     reason: str | None
     changesetid: UUID
+
+
+async def ever_was(database: Database, entity: str) -> bool:
+    """Whether there ever was a record of `entity`; it may be in the trash or purged by now."""
+    async with database.reading() as connection:
+        with translated():
+            return bool(await connection.scalar(select(exists().where(CHANGE.c.entity == entity))))
 
 
 async def latest_changes(

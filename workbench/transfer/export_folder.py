@@ -3,7 +3,8 @@
 The folder itself stays: it may be a mounted volume, or where somebody's shell is, and what is in
 it may not be ours. So files are written to a hidden folder in it, which gets another name when it
 is whole; from then on its files go to their places, and the next export ends that if it was cut
-off. Until then an import refuses the folder, so nobody takes a mixture for an export.
+off. Until then an import refuses the folder, so nobody takes a mixture for an export. What an
+export that was cut off earlier has left, the next one removes: a lock tells who is still at work.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import errno
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.errors import Refused, WorkbenchError
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["PICTURES", "WHOLE", "finish", "prepared"]
 
@@ -41,12 +46,15 @@ def prepared(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     unfinished = folder / f"{_UNFINISHED}{secrets.token_hex(4)}"
     made: list[Path] = []
+    lock = None
     try:
         finish(folder)
         _refuse_full(folder, overwrite=overwrite)
         made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_left(folder)
         unfinished.mkdir()
+        lock = _locked(unfinished)
         yield unfinished
         _require_places(unfinished, folder)
         for path in (*unfinished.rglob("*"), unfinished):
@@ -62,6 +70,8 @@ def prepared(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
         for path in made:
             with contextlib.suppress(OSError):
                 path.rmdir()
@@ -86,6 +96,31 @@ def finish(folder: Path) -> None:
             f"{error.filename or folder}: this cannot be replaced ({error.strerror}). The export "
             f"is whole in {whole}. Make room for its files, and export again."
         ) from error
+
+
+def _locked(unfinished: Path) -> int | None:
+    """Return a lock on a folder, which ends with this process; None if somebody has it.
+
+    Where there are no such locks (Windows, some network drives), it is always None.
+    """
+    if sys.platform == "win32":
+        return None
+    descriptor = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what exports have left that were cut off before they were whole."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # it is gone already, or not ours to remove
+            if (lock := _locked(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
 
 
 def _files(unfinished: Path) -> list[Path]:
