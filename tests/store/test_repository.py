@@ -586,6 +586,17 @@ async def test_every_write_is_one_changeset_with_author_and_reason(wb, sql, denm
     )
 
 
+@pytest.mark.parametrize("reason", ["a\x00b", "a\ud800b"])
+async def test_a_reason_that_cannot_be_stored_is_refused_by_name(wb, hamlet, reason):
+    with pytest.raises(InvalidDraft) as refused:
+        await wb.personas.update(hamlet, kind="prince", reason=reason)
+    assert list(refused.value.problems) == ["reason"]
+    with pytest.raises(InvalidDraft):
+        async with wb.transaction():
+            await wb.personas.remove(hamlet, reason=reason)
+    assert (await wb.personas.get(hamlet.id)).version == 1
+
+
 async def test_a_reason_given_inside_a_transaction_is_kept(wb, denmark):
     async with wb.transaction():
         await wb.personas.add(name="YORICK", worldid=denmark.id, reason="casting")

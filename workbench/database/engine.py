@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -27,6 +28,7 @@ _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 _STILL_GOOD = text("SELECT 1")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REASON = text(
     "SELECT set_config('workbench.reason', :reason, true),"
     " set_config('workbench.source', coalesce(:source, ''), true)"
@@ -212,7 +214,7 @@ class Database:
             itself again, `atomically` can.
         """
         for value in (reason, source):
-            _refuse_nul(value)
+            _refuse_unstorable(value)
         outer = self._current.get()
         if outer is not None:
             # The turn is held to the block's end: savepoints of parallel blocks must not cross.
@@ -284,7 +286,7 @@ class Database:
         It is kept if nothing was changed before: a changeset has one reason, the first.
         """
         if reason is not None:
-            _refuse_nul(reason)
+            _refuse_unstorable(reason)
             async with self.writing() as connection:
                 await connection.execute(_REASON, {"reason": reason, "source": self.source})
 
@@ -294,9 +296,11 @@ class Database:
         return raw.driver_connection
 
 
-def _refuse_nul(value: str | None) -> None:
-    if value is not None and "\x00" in value:
-        raise InvalidDraft({"reason": "This holds a NUL character. Take it out."})
+def _refuse_unstorable(value: str | None) -> None:
+    if value is not None and _UNSTORABLE.search(value):
+        raise InvalidDraft(
+            {"reason": "This holds a NUL or half a character (a lone surrogate). Take it out."}
+        )
 
 
 async def _repeated(work: Callable[[], Awaitable[T]]) -> T:
