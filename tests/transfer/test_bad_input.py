@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import signal
 import sys
@@ -262,7 +263,7 @@ async def test_a_rule_that_no_plan_foresees_is_told_in_the_words_of_the_file(
     assert told(report) == [(None, "title", "This breaks a rule of the field.")]
 
 
-async def test_links_that_differ_only_in_other_columns_are_refused(
+async def test_links_that_differ_only_in_other_columns_keep_what_both_say(
     database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
 ) -> None:
     one = "Elsinore,Hamlet,Act I,1,Osric"
@@ -270,19 +271,31 @@ async def test_links_that_differ_only_in_other_columns_are_refused(
     folder = write(
         personas="world,name\nElsinore,Osric\n",
         scenes="world,story,act,name\nElsinore,Hamlet,Act I,1\n",
-        scene_personas=f"{header},costume,true\n{one},red,\n{one},blue,\n{one},red,\n",
+        scene_personas=f"{header},costume,hat\n{one},red,\n{one},blue,\n{one},red,top\n",
+    )
+    for _ in range(2):  # and nothing changes when it is imported again
+        report = await load(database, folder)
+        report.raise_for_problems()
+        assert any(
+            "row 2 is left out; row 1 relates the same records in the same way, and keeps its "
+            "costume too." in note
+            for note in report.notes
+        )
+        stored = json.loads(await sql.fetchval("SELECT attributes FROM scene_persona"))
+        assert stored == {"costume": ["red", "blue"], "hat": "top"}
+    assert report.tables["scene_personas"].updated == 0
+
+
+async def test_links_that_differ_in_lists_of_their_own_are_refused(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    rows = "".join(f'Elsinore,Osric,Yorick,friend,"{{""in"": [{n}]}}"\n' for n in (1, 2))
+    folder = write(
+        personas="world,name\nElsinore,Osric\nElsinore,Yorick\n",
+        persona_relations=f"world,persona,other,relation,attributes\n{rows}",
     )
     report = await load(database, folder)
-    assert [(p.row, p.column, p.value) for p in report.problems] == [(2, "persona", "Osric")]
-    assert report.problems[0].message == (
-        "Row 1 has the same key. Both relate the same records (world 'Elsinore', story 'Hamlet', "
-        "act 'Act I', scene '1', persona 'Osric'): make one row of the two."
-    )
-    folder = write(scene_personas=f"{header},costume\n{one},red\n{one},red\n")
-    report = await load(database, folder)
-    report.raise_for_problems()
-    assert any("row 2 is left out; row 1 relates the same" in note for note in report.notes)
-    assert await sql.fetchval("SELECT attributes ->> 'costume' FROM scene_persona") == "red"
+    assert [(p.row, p.column, p.value) for p in report.problems] == [(2, "relation", "friend")]
 
 
 async def test_links_that_differ_in_a_field_name_their_key(

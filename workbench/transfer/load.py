@@ -216,7 +216,7 @@ class _Import:
                 live=not outside.only_fresh or table.by_id,
             )
             self._wrong[stored.name] = [about for about, _ in made.wrong]
-            same[stored.name] = verdicts.repeated(table, await repeated(raw, table))
+            same[stored.name] = await verdicts.repeated(table, await repeated(raw, table))
             if stored.name == "world":
                 await _made_worlds(raw, table, outside)
             self._watch(Progress("plan", stored.plural, table.rows, table.rows))

@@ -106,13 +106,15 @@ class Verdicts:
                     other,
                 )
 
-    def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> int:
+    async def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> int:
         """Report rows that have the key of an earlier one; return how many do no harm.
 
         A link has no name of its own: what two rows say of the same records is one fact where
-        they say the same, and else it is not known which of them is right.
+        their fields agree, and what they say in columns of their own is kept of both. Where
+        the fields differ it is not known which row is right.
         """
         harmless = 0
+        kept: dict[int, dict[str, Any]] = {}
         for n, first in pairs:
             source, at = table.locate(n)
             other, place = table.locate(first)
@@ -120,12 +122,18 @@ class Verdicts:
             if other is not source:
                 where += f" of {other.source.file}"
             if isinstance(table.stored, Link) and _agree(source, at, other, place):
-                harmless += 1
-                self._findings.note(
-                    f"{source.source.file}: row {source.source.labels[at].as_py()} is left out; "
-                    f"{where.lower()} relates the same records in the same way."
-                )
-                continue
+                free = kept.get(first) or _free(other, place)
+                both = joined(free, _free(source, at))
+                if both is not None:
+                    harmless += 1
+                    differ = [name for name in both if both[name] != free.get(name)]
+                    kept |= {first: both} if differ else {}
+                    self._findings.note(
+                        f"{source.source.file}: row {source.source.labels[at].as_py()} is left "
+                        f"out; {where.lower()} relates the same records in the same way"
+                        f"{', and keeps its ' + ', '.join(differ) + ' too' if differ else ''}."
+                    )
+                    continue
             key = _key(source, at)
             way_out = f"Give this one another {next(reversed(key))}, or take one of them out."
             if isinstance(table.stored, Link):
@@ -138,6 +146,10 @@ class Verdicts:
                 f"{where} has the same key. {way_out}",
                 column=next(reversed(key)),
                 value=key[next(reversed(key))],
+            )
+        for n, both in kept.items():
+            await self._connection.execute(
+                f"UPDATE {table.load} SET attributes = $2 WHERE n = $1", n, json.dumps(both)
             )
         return harmless
 
@@ -303,7 +315,42 @@ def _agree(source: Prepared, at: int, other: Prepared, place: int) -> bool:
 
 
 def _said(source: Prepared, at: int) -> dict[str, object]:
-    said = {name: column[at].as_py() for name, column in source.fields.items()}
     # Compared as text: to Python, 1 and True are equal.
-    said["attributes"] = json.dumps(json.loads(said.get("attributes") or "{}"), sort_keys=True)
-    return said
+    return {
+        name: str(column[at].as_py())
+        for name, column in source.fields.items()
+        if name != "attributes"
+    }
+
+
+def _free(source: Prepared, at: int) -> dict[str, Any]:
+    """Return what a row says in columns that no field has."""
+    cells = source.fields.get("attributes")
+    found: dict[str, Any] = json.loads((cells[at].as_py() if cells is not None else None) or "{}")
+    return found
+
+
+def joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the attributes of two rows as one; where they differ, both values, in a list.
+
+    None if a value is a list or an object itself, which no list of values can hold apart.
+
+    >>> joined({"play": "Medea"}, {"play": "Die Argonauten", "act": 1})
+    {'play': ['Medea', 'Die Argonauten'], 'act': 1}
+    >>> joined({"tags": ["a"]}, {"tags": ["b"]}) is None
+    True
+    """
+    made = dict(one)
+    for name, value in other.items():
+        if name not in made or json.dumps(made[name]) == json.dumps(value):
+            made[name] = value
+            continue
+        values = made[name] if isinstance(made[name], Values) else Values([made[name]])
+        if any(isinstance(v, list | dict) for v in (value, *values)):
+            return None
+        made[name] = values if value in values else Values([*values, value])
+    return made
+
+
+class Values(list[Any]):
+    """The values of several rows under one name."""
