@@ -77,7 +77,7 @@ def npm(*arguments: str) -> None:
         [*arguments, "--loglevel=error"],
         return_completed_process=True,
         cwd=FRONTEND,
-        # Behind a proxy with an authority of its own: Node, unlike npm's peers, asks for this.
+        # Behind a proxy with an authority of its own: Node trusts the machine's only if told to.
         env={"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path},
         text=True,
         stdout=subprocess.PIPE,
