@@ -19,6 +19,7 @@ from playwright.async_api import Browser, async_playwright
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
 from workbench.database.engine import Database
+from workbench.database.logins import OwnLogin
 from workbench.database.migrate import migrate
 from workbench.database.users import acting_user
 from workbench.workspace import Workspace
@@ -94,7 +95,11 @@ def server(home: Path) -> Iterator[Server]:
 
         async def prepare() -> None:
             database = Database(Address.parse(made.url(TEMPLATE)))
-            await migrate(database)
+            administrator = Database(
+                Address.parse(made.admin.replace("/postgres?", f"/{TEMPLATE}?")), role="workbench"
+            )
+            await migrate(database, administrator=administrator)
+            await administrator.close()
             await acting_user(database, "tester@localhost")
             await database.close()
 
@@ -120,14 +125,14 @@ async def database_url(server: Server) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A fresh migrated database, acted on by tester@localhost."""
-    address = Address.parse(database_url)
-    first = Database(address)
-    user = await acting_user(first, "tester@localhost")
-    await first.close()
-    made = Database(address, userid=user, source="tests")
+    """A fresh migrated database, with a login of tester@localhost."""
+    owner = Database(Address.parse(database_url))
+    user = await acting_user(owner, "tester@localhost")
+    login = OwnLogin(owner, user, "tests")
+    made = Database(await login.address(), userid=user, source="tests", login=login)
     yield made
     await made.close()
+    await login.close()
 
 
 @pytest.fixture
@@ -136,6 +141,25 @@ async def wb(database: Database) -> AsyncIterator[Workspace]:
     workspace = Workspace(database)
     yield workspace
     await workspace.close()
+
+
+@pytest.fixture
+async def owned(database_url: str, database: Database) -> AsyncIterator[Workspace]:
+    """A workspace of the tables' owner, whom rights do not bind; acting as the same user."""
+    workspace = Workspace(
+        Database(Address.parse(database_url), userid=database.userid, source="tests")
+    )
+    yield workspace
+    await workspace.close()
+
+
+@pytest.fixture
+async def superuser(server: Server, database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the server's administrator to the same database."""
+    name = database_url.partition("@/")[2].partition("?")[0]
+    connection = await asyncpg.connect(server.admin.replace("/postgres?", f"/{name}?"))
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

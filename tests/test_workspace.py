@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 
 import workbench
-from workbench.errors import Ambiguous, InvalidDraft, InvalidRows, NotFound, UnknownField
+from workbench.database.address import Address
+from workbench.database.engine import Database
+from workbench.database.logins import OwnLogin
+from workbench.errors import (
+    Ambiguous,
+    InvalidDraft,
+    InvalidRows,
+    NotAllowed,
+    NotFound,
+    UnknownField,
+)
 from workbench.store.names import world_id
 from workbench.workspace import Workspace
 
@@ -85,26 +95,26 @@ async def test_a_world_is_told_by_record_id_name_or_owner_and_name(wb, denmark):
         await wb.personas.frame(world="Denmarc")
 
 
-async def test_a_world_of_two_owners_is_ambiguous(wb, denmark):
-    other = await wb.users.add(email="other@localhost")
-    await wb.worlds.add(name="Denmark", ownerid=other.id)
+async def test_a_world_of_two_owners_is_ambiguous(owned, denmark):
+    other = await owned.users.add(email="other@localhost")
+    await owned.worlds.add(name="Denmark", ownerid=other.id)
     with pytest.raises(Ambiguous, match="Write its owner"):
-        await wb.outline("Denmark")
-    assert (await wb.outline("other@localhost/Denmark")).roots == []
+        await owned.outline("Denmark")
+    assert (await owned.outline("other@localhost/Denmark")).roots == []
 
 
-async def test_a_world_may_have_a_name_that_looks_like_owner_and_name(wb):
-    odd = await wb.worlds.add(name="a@b/c")
+async def test_a_world_may_have_a_name_that_looks_like_owner_and_name(owned):
+    odd = await owned.worlds.add(name="a@b/c")
     for told in ("a@b/c", "tester@localhost/a@b/c"):
-        assert (await wb.outline(told)).roots == []
-        assert await wb.personas.count(world=told) == 0
-    owner = await wb.users.add(email="a@b")
-    proper = await wb.worlds.add(name="c", ownerid=owner.id)
-    assert await world_id(wb.database, "a@b/c") == proper.id, "owner and name come first"
-    assert await world_id(wb.database, "tester@localhost/a@b/c") == odd.id
-    await wb.worlds.add(name="Denmark")
+        assert (await owned.outline(told)).roots == []
+        assert await owned.personas.count(world=told) == 0
+    owner = await owned.users.add(email="a@b")
+    proper = await owned.worlds.add(name="c", ownerid=owner.id)
+    assert await world_id(owned.database, "a@b/c") == proper.id, "owner and name come first"
+    assert await world_id(owned.database, "tester@localhost/a@b/c") == odd.id
+    await owned.worlds.add(name="Denmark")
     with pytest.raises(NotFound, match="Did you mean 'Denmark'"):
-        await wb.outline("tester@localhost/Denmarc")
+        await owned.outline("tester@localhost/Denmarc")
 
 
 async def test_an_entity_that_is_none_is_told_with_the_nearest(wb):
@@ -151,3 +161,34 @@ def test_connect_stays_a_function_whatever_is_imported():
     code = "import workbench.cli, workbench.serving, workbench.wiring as w, workbench as b;"
     code += "assert b.connect is w.connect and b.connect is w.connect; assert callable(b.Workspace)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_a_world_is_shared_by_e_mail_and_what_is_not_allowed_says_whom_to_ask(
+    wb, owned, denmark, database_url
+):
+    eve = await owned.users.add(email="eve@example.org", role="editor")
+    login = OwnLogin(Database(Address.parse(database_url)), eve.id, "tests")
+    hers = Workspace(Database(await login.address(), userid=eve.id, login=login), login=login)
+    await wb.personas.add(name="HAMLET", worldid=denmark.id)
+    with pytest.raises(NotFound):
+        await hers.personas.find(world="Denmark")
+    await wb.share("Denmark", "Eve@example.org")
+    (hamlet,) = await hers.personas.find(world="Denmark")
+    for refused in (
+        hers.personas.update(hamlet, kind="prince"),
+        hers.personas.remove(hamlet),
+    ):
+        with pytest.raises(NotAllowed, match="Ask tester@localhost"):
+            await refused
+    for refused in (
+        hers.personas.add(name="YORICK", worldid=denmark.id),
+        hers.share("Denmark", "x@example.org"),
+        hers.worlds.update(await hers.worlds.get(denmark.id), is_public=True),
+    ):
+        with pytest.raises(NotAllowed):
+            await refused
+    await wb.share(denmark, "eve@example.org", role="editor")
+    await hers.personas.update(hamlet, kind="prince")
+    with pytest.raises(InvalidDraft):
+        await wb.share(denmark, "eve@example.org", role="king")
+    await hers.close()

@@ -75,14 +75,9 @@ def lab(
 @app.command()
 def migrate() -> None:
     """Bring the schema of the database to this version."""
-    from workbench.database.migrate import migrate as bring
-    from workbench.wiring import open_database
+    from workbench.wiring import migrate_configured
 
-    async def work() -> tuple[str | None, str]:
-        async with open_database() as database:
-            return await bring(database)
-
-    before, after = asyncio.run(work())
+    before, after = asyncio.run(migrate_configured())
     typer.echo(
         f"The schema is at {after} already."
         if before == after
@@ -148,6 +143,60 @@ def export(
             return await wb.export(folder, world=world, format=format, overwrite=overwrite)
 
     typer.echo(str(asyncio.run(work())))
+
+
+users = typer.Typer(help="List, add and change users.", no_args_is_help=True)
+app.add_typer(users, name="users")
+Role = Annotated[str, typer.Option(help="viewer, editor or admin.")]
+
+
+@users.command("list")
+def list_users() -> None:
+    """Show all users: e-mail, role, name."""
+    from workbench.database.users import accounts
+    from workbench.wiring import open_database
+
+    async def work() -> None:
+        async with open_database() as database:
+            for one in await accounts(database):
+                state = "" if one.active else "  (may not sign in)"
+                typer.echo(f"{one.email}  {one.role}  {one.name}{state}".rstrip())
+
+    asyncio.run(work())
+
+
+@users.command("add")
+def add_user(email: str, role: Role = "editor") -> None:
+    """Add a user."""
+    from workbench.database.users import add_account
+    from workbench.wiring import open_database
+
+    async def work() -> None:
+        async with open_database() as database:
+            await add_account(database, email, role)
+
+    asyncio.run(work())
+    typer.echo(f"{email} is added, as {role}.")
+
+
+@users.command("change")
+def change_user(
+    email: str,
+    role: Annotated[str | None, typer.Option(help="viewer, editor or admin.")] = None,
+    active: Annotated[
+        bool | None, typer.Option("--active/--inactive", help="Whether they may sign in.")
+    ] = None,
+) -> None:
+    """Change a user's role, or whether they may sign in; it counts at once."""
+    from workbench.database.users import change_account
+    from workbench.wiring import open_database
+
+    async def work() -> None:
+        async with open_database() as database:
+            await change_account(database, email, role=role, active=active)
+
+    asyncio.run(work())
+    typer.echo(f"{email} is changed.")
 
 
 @app.command()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from workbench.config import Settings, read_settings, set_variables
+from workbench.database.logins import reap
 from workbench.demo import demo_folder
-from workbench.errors import InvalidRows
+from workbench.errors import InvalidRows, StoreUnavailable
 from workbench.history.latest import ever_was
-from workbench.wiring import open_workspace
+from workbench.wiring import open_database, open_workspace
 from workbench.workspace import Workspace
 
 Say = Callable[[str], None]
+
+_REAP_SECONDS = 10
 
 
 def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
@@ -36,6 +40,7 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
             kernel_environment=kernel_environment(settings),
             on_ready=ready,
             on_new_link=lambda link: say(f"Signed in. For another browser: {link}"),
+            beside=_keep_house(settings),
         )
     finally:
         workspace.release()
@@ -62,6 +67,20 @@ def serve_notebooks(*, folder: Path, port: int, browser: bool, say: Say) -> int:
         workspace.release()
 
 
+async def _ever_a_world(settings: Settings) -> bool:
+    async with open_database(settings) as database:  # whose eyes see everybody's
+        return await ever_was(database, "world")
+
+
+async def _keep_house(settings: Settings) -> None:
+    """End what is overdue and clear away logins that have ended, for as long as the server runs."""
+    async with open_database(settings) as database:
+        while True:
+            with suppress(StoreUnavailable):  # it may be restarting
+                await reap(database)
+            await asyncio.sleep(_REAP_SECONDS)
+
+
 async def _prepare(settings: Settings, *, demo: bool, say: Say) -> Workspace:
     """Return a workspace without open connections, which keeps the embedded server alive."""
     say("Starting the database …")
@@ -70,7 +89,7 @@ async def _prepare(settings: Settings, *, demo: bool, say: Say) -> Workspace:
         # By the data, so that a first start that was cut off is made up for; a server that was
         # named is somebody's own, and gets no world unasked.
         demo = demo and settings.database_url is None
-        if demo and not await ever_was(workspace.database, "world"):
+        if demo and not await _ever_a_world(settings):
             say("Loading the demo world …")
             report = await workspace.load(demo_folder(), reason="demo world")
             if report.problems:

@@ -15,6 +15,7 @@ from workbench.config import Settings, read_settings
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
 from workbench.database.engine import Database
+from workbench.database.logins import OwnLogin, login_of
 from workbench.database.migrate import migrate, require_current
 from workbench.database.users import acting_user
 from workbench.workspace import Workspace
@@ -49,23 +50,54 @@ async def connect(
 async def open_workspace(settings: Settings, *, source: str | None = None) -> Workspace:
     """Return a workspace as `settings` say; see `connect`."""
     embedded = await _embedded(settings)
+    server = _database(_address(settings, embedded), settings)
     try:
-        address = _address(settings, embedded)
-        first = _database(address, settings)
-        try:
-            if embedded is not None:
-                await migrate(first)
-            else:
-                await require_current(first)
-            user = await acting_user(first, settings.user)
-        finally:
-            await first.close()
-        made = _database(address, settings, userid=user, source=source or _source())
-        return Workspace(made, on_close=embedded.close if embedded else None)
+        if embedded is not None:
+            await _migrate_embedded(server, settings, embedded)
+        else:
+            await require_current(server)
+        source = source or _source()
+        mine = await login_of(server)
+        if mine is not None:  # the login is somebody's own: a page's, a token's
+            made = _database(server.address, settings, userid=mine, source=source)
+            await server.close()
+            return Workspace(made)
+        user = await acting_user(server, settings.user)
+        login = OwnLogin(server, user, source or "script")
+        made = _database(await login.address(), settings, userid=user, source=source, login=login)
+        return Workspace(made, login=login, on_close=embedded.close if embedded else None)
     except BaseException:
+        await server.close()
         if embedded is not None:
             embedded.close()
         raise
+
+
+async def migrate_configured(settings: Settings | None = None) -> tuple[str | None, str]:
+    """Migrate the configured database; return the revisions before and after."""
+    read = settings or read_settings()
+    embedded = await _embedded(read)
+    server = _database(_address(read, embedded), read)
+    try:
+        if embedded is not None:
+            return await _migrate_embedded(server, read, embedded)
+        return await migrate(server)
+    finally:
+        await server.close()
+        if embedded is not None:
+            embedded.close()
+
+
+async def _migrate_embedded(
+    server: Database, settings: Settings, embedded: EmbeddedServer
+) -> tuple[str | None, str]:
+    administrator = _database(
+        Address.parse(embedded.administrator_url), settings, role=server.address.user
+    )
+    try:
+        return await migrate(server, administrator=administrator)
+    finally:
+        await administrator.close()
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
 from workbench.database.engine import Database
+from workbench.database.logins import OwnLogin
 from workbench.entities import STORED, Stored
 from workbench.entities.act import ACT, Act, ActDraft
 from workbench.entities.base import DraftT, RecordT
@@ -45,6 +46,7 @@ from workbench.store.outline import Outline, outline
 from workbench.store.pictures import content, thumbnail
 from workbench.store.places import Place, subtree
 from workbench.store.repository import Repository
+from workbench.store.rights import share
 from workbench.store.rows import Rows
 
 if TYPE_CHECKING:
@@ -215,8 +217,15 @@ class Workspace:
     1
     """
 
-    def __init__(self, database: Database, *, on_close: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        login: OwnLogin | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
         self.database = database
+        self._login = login
         self._on_close = on_close
         self.users: Collection[UserDraft, User] = Collection(database, USER)
         self.worlds: Collection[WorldDraft, World] = Collection(database, WORLD)
@@ -270,6 +279,8 @@ class Workspace:
         if columnar is not None:  # somebody read a frame, or exported
             columnar.close(self.database)
         await self.database.close()
+        if self._login is not None:
+            await self._login.close()
 
     def release(self) -> None:
         """Let go of the embedded server, which stops when nobody else uses it."""
@@ -358,6 +369,24 @@ class Workspace:
         return await subtree(
             self.database, location.id if isinstance(location, Location) else location
         )
+
+    async def share(self, world: WorldKey, email: str, *, role: str = "viewer") -> None:
+        """Make somebody a member of a world that you manage, or change their role there.
+
+        Nothing tells whether the address belongs to a user: if it does, they are a member from
+        now on. `world_members.remove` takes it back.
+
+        Parameters
+        ----------
+        role
+            viewer, editor or manager.
+
+        Raises
+        ------
+        NotAllowed
+            You are no manager of the world.
+        """
+        await share(self.database, await world_id(self.database, world), email, role)
 
     async def near_names(
         self, entity: str, name: str, *, world: WorldKey | None = None, limit: int = 5

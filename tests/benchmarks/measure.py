@@ -27,6 +27,7 @@ from sqlalchemy import Engine, create_engine
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
 from workbench.database.engine import Database
+from workbench.database.logins import OwnLogin
 from workbench.database.migrate import migrate
 from workbench.database.users import acting_user
 
@@ -90,14 +91,29 @@ class Server:
         await self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     @asynccontextmanager
-    async def database(self, name: str | None = None) -> AsyncIterator[Database]:
-        """Give a database as a workspace has it; a fresh one, dropped after, without a name."""
+    async def database(
+        self, name: str | None = None, *, rights: bool = True
+    ) -> AsyncIterator[Database]:
+        """Give a database as a workspace has it; a fresh one, dropped after, without a name.
+
+        With a login of a user's, as all that runs a user's code; the owner of the tables is not
+        bound by `rights`.
+        """
         made = name or await self.copy_of()
-        database = Database(Address.parse(self.url(made)), userid=self.user, source="benchmark")
+        assert self.user is not None
+        address = Address.parse(self.url(made))
+        login = OwnLogin(Database(address), self.user, "benchmark")
+        database = Database(
+            await login.address() if rights else address,
+            userid=self.user,
+            source="benchmark",
+            login=login if rights else None,
+        )
         try:
             yield database
         finally:
             await database.close()
+            await login.close()
             if name is None:
                 await self.drop(made)
 
@@ -109,7 +125,11 @@ async def server() -> AsyncIterator[Server]:
         made = Server(embedded.admin_url, embedded.url, home)
         await made.run(f"CREATE DATABASE {_TEMPLATE} OWNER workbench")
         first = Database(Address.parse(made.url(_TEMPLATE)))
-        await migrate(first)
+        administrator = Database(
+            Address.parse(made.admin.replace("/postgres?", f"/{_TEMPLATE}?")), role="workbench"
+        )
+        await migrate(first, administrator=administrator)
+        await administrator.close()
         made.user = await acting_user(first, "bench@localhost")
         await first.close()
         connection = await asyncpg.connect(made.admin)

@@ -163,3 +163,23 @@ def test_ctrl_c_while_libraries_load_is_told_in_a_sentence(workbench, tmp_path, 
     workbench.variables["PYTHONPATH"] = str(tmp_path)
     done = workbench("import", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", said)
+
+
+def test_users_are_listed_added_and_changed(workbench):
+    assert workbench("users", "add", "Eve@example.org", "--role", "viewer").returncode == 0
+    again = workbench("users", "add", "eve@example.org")
+    assert again.returncode == 1
+    assert "already" in again.stderr
+    done = workbench("users", "change", "eve@example.org", "--role", "editor", "--inactive")
+    assert done.returncode == 0
+    listed = workbench("users", "list").stdout
+    assert "Eve@example.org  editor    (may not sign in)" in listed
+    for wrong, told in (
+        (("add", "nobody"), "email"),
+        (("add", "x@example.org", "--role", "king"), "viewer, editor, admin"),
+        (("change", "nobody@example.org", "--active"), "No user"),
+    ):
+        refused = workbench("users", *wrong)
+        assert refused.returncode == 1
+        assert told in refused.stderr
+        assert "Traceback" not in refused.stderr

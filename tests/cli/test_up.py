@@ -109,12 +109,12 @@ def test_a_first_start_that_was_cut_off_is_made_up_for(at_home: Any):
     assert ended(process, signal.SIGINT)[0] == 0
 
 
-async def test_a_world_that_was_purged_has_been_there(wb: Workspace):
-    assert not await ever_was(wb.database, "world")
-    world = await wb.worlds.add(name="Denmark")
-    await wb.worlds.remove(world)
-    await wb.worlds.purge(world.id)
-    assert await ever_was(wb.database, "world")
+async def test_a_world_that_was_purged_has_been_there(owned: Workspace):
+    assert not await ever_was(owned.database, "world")
+    world = await owned.worlds.add(name="Denmark")
+    await owned.worlds.remove(world)
+    await owned.worlds.purge(world.id)
+    assert await ever_was(owned.database, "world")
 
 
 WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'scene'::regclass"

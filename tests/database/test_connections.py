@@ -19,10 +19,13 @@ import workbench
 from workbench.database import columnar
 from workbench.database.address import Address
 from workbench.database.engine import Database
-from workbench.database.migrate import migrate, require_server
+from workbench.database.logins import issue_login
+from workbench.database.migrate import current, migrate, require_server
+from workbench.database.users import acting_user
 from workbench.errors import (
     BadSettings,
     Conflict,
+    NotAllowed,
     StoreUnavailable,
     WorkbenchError,
     WrongDatabase,
@@ -401,7 +404,8 @@ async def test_an_acting_user_in_the_trash_is_told(database_url: str, sql: async
 
 
 @pytest.mark.skipif(not (DEBIAN / "postgres").exists(), reason="needs Debian's postgresql-15")
-async def test_postgresql_15_serves_a_role_without_any_privilege(other_server, tmp_path: Path):
+async def test_postgresql_15_serves_an_owner_who_may_make_roles(other_server, tmp_path: Path):
+    """As managed services have it: an administrator who is no superuser."""
     other = await asyncio.to_thread(other_server, programs=DEBIAN)
     await asyncio.to_thread(
         other.run,
@@ -411,7 +415,13 @@ async def test_postgresql_15_serves_a_role_without_any_privilege(other_server, t
     url = other.url("worlds", user="ada", password=SECRET)
     database = Database(Address.parse(url))
     assert await require_server(database) == 15
+    with pytest.raises(NotAllowed, match="CREATEROLE"):
+        await migrate(database)
+    assert await current(database) is None
+    await asyncio.to_thread(other.run, "ALTER ROLE ada CREATEROLE")
     await migrate(database)
+    user = await acting_user(database, "eve@example.org", role="editor")
+    stranger = await issue_login(database, user, "tests")
     await database.close()
     async with await workbench.connect(url, user="ada@example.org", home=tmp_path) as wb:
         world = await wb.worlds.add(name="Denmark")
@@ -425,3 +435,17 @@ async def test_postgresql_15_serves_a_role_without_any_privilege(other_server, t
         assert (report.problems, report.tables["scenes"].unchanged) == ([], 9)
         await wb.acts.remove(act)
         assert await wb.scenes.count() == 0
+        await wb.acts.restore(act)
+    eve = Database(Address.parse(url).signed_in(stranger.role, stranger.password))
+    async with eve.reading() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM scene")) == 0
+        told = []
+        for bound in ("0", "9"):
+            plan = await connection.execute(
+                text(
+                    f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT FROM scene WHERE name < '{bound}'"
+                )
+            )
+            told.append([row[0] for row in plan if "Time" not in row[0] and "name" not in row[0]])
+        assert told[0] == told[1]
+    await eve.close()

@@ -183,3 +183,27 @@ async def test_a_role_that_may_not_make_tables_is_told_before_migrating(server: 
     await asyncio.to_thread(server.run, "DROP ROLE reader")
     assert is_plain(found)
     assert any("may not make" in finding.what for finding in bad(found))
+
+
+async def test_a_role_that_may_not_issue_logins_is_told(server: Any, database_url):
+    await asyncio.to_thread(server.run, f"CREATE ROLE clerk LOGIN PASSWORD '{SECRET}'")
+    url = database_url.replace("//workbench@", f"//clerk:{SECRET}@")
+    await asyncio.to_thread(server.run, "GRANT workbench_viewer TO clerk")
+    (trouble,) = bad(await findings(url))
+    assert "may not issue logins" in trouble.what
+    assert "GRANT workbench_server" in trouble.remedy
+    await asyncio.to_thread(server.run, "GRANT workbench_server TO clerk")
+    assert bad(await findings(url)) == []
+    await asyncio.to_thread(server.run, "DROP ROLE clerk")
+
+
+async def test_an_owner_who_may_not_make_roles_is_told_before_migrating(other_server: Any):
+    other = await asyncio.to_thread(other_server)
+    await asyncio.to_thread(
+        other.run,
+        f"CREATE ROLE ada LOGIN PASSWORD '{SECRET}'",
+        "CREATE DATABASE worlds OWNER ada ENCODING 'UTF8' TEMPLATE template0",
+    )
+    (trouble,) = bad(await findings(other.url("worlds", user="ada", password=SECRET)))
+    assert "may not make the roles" in trouble.what
+    assert "CREATEROLE" in trouble.remedy

@@ -254,12 +254,12 @@ async def test_rows_come_in_order_of_making_or_as_asked(database: Database, worl
 
 
 async def test_a_broken_connection_is_replaced(
-    database: Database, sql: asyncpg.Connection, world: World
+    database: Database, superuser: asyncpg.Connection, world: World
 ) -> None:
     pid = (await columnar.columns(database, "SELECT pg_backend_pid() AS pid"))["pid"][0].as_py()
     again = (await columnar.columns(database, "SELECT pg_backend_pid() AS pid"))["pid"][0].as_py()
     assert pid == again
-    await sql.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+    await superuser.execute("SELECT pg_terminate_backend($1, 5000)", pid)
     assert len(await frame(database, STORED["persona"])) == 2
 
 
@@ -269,8 +269,9 @@ async def test_frames_can_be_read_at_the_same_time(database: Database, world: Wo
 
 
 async def test_cancelling_stops_the_statement_on_the_server(
-    database: Database, sql: asyncpg.Connection, world: World
+    database: Database, superuser: asyncpg.Connection, world: World
 ) -> None:
+    sql = superuser
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(60)%' AND pid <> $1"
     own = await sql.fetchval("SELECT pg_backend_pid()")
     task = asyncio.create_task(columnar.columns(database, "SELECT pg_sleep(60)::text AS x"))

@@ -211,9 +211,9 @@ async def test_a_taken_name_is_refused_by_name(wb, denmark, hamlet):
         await wb.personas.update(other, name="HAMLET")
 
 
-async def test_the_same_e_mail_in_other_letters_is_taken(wb):
+async def test_the_same_e_mail_in_other_letters_is_taken(owned):
     with pytest.raises(DuplicateName) as caught:
-        await wb.users.add(email="Tester@Localhost")
+        await owned.users.add(email="Tester@Localhost")
     assert caught.value.field == "email"
 
 
@@ -266,11 +266,11 @@ async def test_purge_is_only_from_the_trash(wb, hamlet):
         await wb.personas.get(hamlet.id, trashed=True)
 
 
-async def test_purge_of_a_user_who_owns_something_is_refused(wb, denmark):
-    user = await wb.users.get(wb.database.userid)
-    await wb.users.remove(user)
+async def test_purge_of_a_user_who_owns_something_is_refused(owned, denmark):
+    user = await owned.users.get(owned.database.userid)
+    await owned.users.remove(user)
     with pytest.raises(StillInUse, match="world"):
-        await wb.users.purge(user)
+        await owned.users.purge(user)
 
 
 async def test_add_many_is_all_or_none_and_keeps_the_order(wb, denmark):

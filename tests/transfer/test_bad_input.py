@@ -633,24 +633,24 @@ WAITING = (
 
 
 async def test_a_server_that_goes_away_is_said(
-    database: Database, sql: asyncpg.Connection, shared: Path
+    database: Database, superuser: asyncpg.Connection, shared: Path
 ) -> None:
-    async with sql.transaction(), asyncio.timeout(60):
-        await sql.execute("LOCK TABLE scene IN SHARE MODE")
+    async with superuser.transaction(), asyncio.timeout(60):
+        await superuser.execute("LOCK TABLE scene IN SHARE MODE")
         work = asyncio.create_task(load(database, shared / "shakespeare"))
-        while (pid := await sql.fetchval(WAITING)) is None:
+        while (pid := await superuser.fetchval(WAITING)) is None:
             assert not work.done()
             await asyncio.sleep(0.02)
-        await sql.execute("SELECT pg_terminate_backend($1)", pid)
+        await superuser.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(StoreUnavailable):
             await work
-    assert await sql.fetchval("SELECT count(*) FROM world") == 0
+    assert await superuser.fetchval("SELECT count(*) FROM world") == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be halted there")
 async def test_a_server_that_goes_away_during_a_copy_is_said(
     database: Database,
-    sql: asyncpg.Connection,
+    superuser: asyncpg.Connection,
     worlds: Path,
     write: Write,
     monkeypatch: pytest.MonkeyPatch,
@@ -668,7 +668,7 @@ async def test_a_server_that_goes_away_during_a_copy_is_said(
         try:
             for _ in range(100):  # turns of the loop: as much is written as can be
                 await asyncio.sleep(0)
-            await sql.execute("SELECT pg_terminate_backend($1)", pid)
+            await superuser.execute("SELECT pg_terminate_backend($1)", pid)
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -691,7 +691,7 @@ async def test_a_server_that_goes_away_during_a_copy_is_said(
     assert not limit.expired()  # asyncpg would wait for ever
     assert len(ending) == 1
     assert unheard == []
-    assert await sql.fetchval("SELECT count(*) FROM persona") == 0
+    assert await superuser.fetchval("SELECT count(*) FROM persona") == 0
 
 
 async def test_a_killed_import_leaves_nothing(

@@ -349,13 +349,13 @@ async def test_a_frame_that_only_adds_refuses_what_is_there(database: Database, 
     assert counts(report, "stories") == (1, 1, 0, 0, 0)
 
 
-async def test_users_come_from_frames(database: Database, sql: asyncpg.Connection) -> None:
+async def test_users_come_from_frames(owned: Workspace, sql: asyncpg.Connection) -> None:
     table = pa.table(
         {"email": ["New@example.org", "TESTER@localhost"], "role": ["editor", "admin"]}
     )
-    report = await load(database, {"users": table}, add_only=True)
+    report = await load(owned.database, {"users": table}, add_only=True)
     assert [(p.row, p.column) for p in report.problems] == [(2, "email")]
-    report = await load(database, {"users": table})
+    report = await load(owned.database, {"users": table})
     report.raise_for_problems()
     assert counts(report, "users")[:2] == (2, 1)
     assert await sql.fetchval("SELECT role::text FROM \"user\" WHERE email LIKE 'New%'") == "editor"
@@ -385,7 +385,7 @@ async def test_world_fills_in_and_refuses_others(
 
 
 async def test_two_worlds_of_one_name_are_told_apart_by_owner(
-    database: Database, sql: asyncpg.Connection, write: Write
+    owned: Workspace, sql: asyncpg.Connection, write: Write
 ) -> None:
     for email in ("a@example.org", "b@example.org"):
         await sql.execute(
@@ -394,10 +394,10 @@ async def test_two_worlds_of_one_name_are_told_apart_by_owner(
             email,
         )
     folder = write(personas="world,name\nShared,X\n")
-    report = await load(database, folder)
+    report = await load(owned.database, folder)
     assert "a@example.org/Shared, b@example.org/Shared" in report.problems[0].message
     write(personas="world,name\nB@example.org/Shared,X\n")
-    (await load(database, folder)).raise_for_problems()
+    (await load(owned.database, folder)).raise_for_problems()
     assert (
         await sql.fetchval(
             "SELECT u.email FROM persona p JOIN world w ON w.id = p.worldid "
@@ -407,23 +407,21 @@ async def test_two_worlds_of_one_name_are_told_apart_by_owner(
     )
 
 
-async def test_owner_is_an_address(
-    database: Database, sql: asyncpg.Connection, write: Write
-) -> None:
+async def test_owner_is_an_address(owned: Workspace, sql: asyncpg.Connection, write: Write) -> None:
     await sql.execute("""INSERT INTO "user" (email) VALUES ('Other@example.org')""")
     folder = write(
         worlds="name,owner\nElsinore,other@example.org\n",
         personas="world,name,owner\nElsinore,X,\nElsinore,Y,nobody@example.org\n",
     )
-    report = await load(database, folder)
+    report = await load(owned.database, folder)
     assert [(p.row, p.column) for p in report.problems] == [(2, "owner")]
     write(personas="world,name,owner\nElsinore,X,\n")
-    (await load(database, folder)).raise_for_problems()
+    (await load(owned.database, folder)).raise_for_problems()
     assert (
         await sql.fetchval('SELECT u.email FROM world w JOIN "user" u ON u.id = w.ownerid')
         == "Other@example.org"
     )
-    assert await sql.fetchval("SELECT ownerid FROM persona") == database.userid
+    assert await sql.fetchval("SELECT ownerid FROM persona") == owned.database.userid
 
 
 async def test_members_are_imported(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from workbench.errors import BadSettings
 
@@ -50,6 +50,20 @@ class Address:
         if not parts.path.strip("/"):
             raise BadSettings("WORKBENCH_DATABASE_URL names no database: add /name at its end.")
         return cls(urlunsplit(parts._replace(scheme="postgresql")))
+
+    def signed_in(self, user: str, password: str) -> Address:
+        """Return the same place for another user."""
+        parts = urlsplit(self.url)
+        where = parts.netloc.rpartition("@")[2]
+        return Address(
+            urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password)}@{where}"))
+        )
+
+    @property
+    def user(self) -> str | None:
+        """The user that the address names."""
+        name = urlsplit(self.url).username
+        return None if name is None else unquote(name)
 
     @property
     def shown(self) -> str:

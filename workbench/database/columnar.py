@@ -43,8 +43,8 @@ class _Source:
     """
 
     def __init__(self, database: Database) -> None:
+        self.address = database.address
         self._uri = _uri(database)
-        self._shown = database.address.shown
         self._idle: list[Any] = []
         self._guard = threading.Lock()
 
@@ -95,7 +95,7 @@ class _Source:
         except _errors():
             # libpq's message may quote the address.
             raise _NotOpened(
-                f"{self._shown}: the connection for frames and files did not come about. "
+                f"{self.address.shown}: the connection for frames and files did not come about. "
                 "`workbench doctor` looks into it."
             ) from None
 
@@ -113,6 +113,9 @@ _sources: weakref.WeakKeyDictionary[Database, _Source] = weakref.WeakKeyDictiona
 
 def _source(database: Database) -> _Source:
     source = _sources.get(database)
+    if source is not None and source.address != database.address:  # its login was renewed
+        source.close()
+        source = None
     if source is None:
         source = _sources[database] = _Source(database)
         weakref.finalize(database, source.close)
@@ -159,12 +162,17 @@ async def snapshot(database: Database, work: Callable[[Stream], T]) -> T:
 async def _in_thread(database: Database, work: Callable[[Any], T]) -> T:
     """Run `work` in a thread; cancelling stops its statement on the server too."""
     busy: list[Any] = []
+    await database.sign_in()
     try:
         return await asyncio.to_thread(_source(database).run, work, busy)
     except _NotOpened:
-        # The pool's driver fails for the same reason, as a rule, and knows to tell it.
+        # The pool's driver fails for the same reason, as a rule, and knows to tell it; unless
+        # the login was refused, and it now has another.
+        before = database.address
         await (await database.connect()).close()
-        raise
+        if database.address == before:
+            raise
+        return await asyncio.to_thread(_source(database).run, work, busy)
     except asyncio.CancelledError:
         for connection in busy:
             with contextlib.suppress(Exception):

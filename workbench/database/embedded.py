@@ -112,6 +112,11 @@ class EmbeddedServer:
         return self._url("postgres", "postgres")
 
     @property
+    def administrator_url(self) -> str:
+        """URL of the database `workbench` for the superuser."""
+        return self._url("postgres", "workbench")
+
+    @property
     def data_directory(self) -> Path:
         return self._known_place.data
 

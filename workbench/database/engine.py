@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +27,7 @@ T = TypeVar("T")
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
+_RECYCLED_SECONDS = 3 * 3600  # no connection outlives the login that opened it
 _STILL_GOOD = text("SELECT 1")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REASON = text(
@@ -69,6 +70,14 @@ class _Transaction:
                 await self.connection.execute(_STILL_GOOD)
 
 
+class Login(Protocol):
+    """Gives the address of a database with a login that is good for some hours."""
+
+    async def address(self, *, afresh: bool = False) -> Address:
+        """Return the address; with a new login if the last one is refused."""
+        ...
+
+
 class Database:
     """A pool of connections, on which everybody inside one `transaction` block shares one.
 
@@ -80,6 +89,10 @@ class Database:
         The acting user: owner of what is added, author of every change.
     source
         What changes are made by, for the history: a notebook, a page, a command.
+    role
+        A role to act as, which the one in the address may be set to.
+    login
+        What gives the address to connect to: its login is renewed from time to time.
     """
 
     def __init__(
@@ -88,6 +101,8 @@ class Database:
         *,
         userid: UUID | None = None,
         source: str | None = None,
+        role: str | None = None,
+        login: Login | None = None,
         pool_size: int = 5,
         connect_timeout_seconds: float = 10,
         pool_timeout_seconds: float = 10,
@@ -96,6 +111,7 @@ class Database:
         self.address = address
         self.userid = userid
         self.source = source
+        self._login = login
         self.connect_timeout_seconds = connect_timeout_seconds
         self.settings = {
             "application_name": "workbench",
@@ -105,6 +121,8 @@ class Database:
             "workbench.userid": str(userid or ""),
             "workbench.source": source or "",
         }
+        if role is not None:
+            self.settings["role"] = role
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self.connect,
@@ -112,6 +130,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=pool_timeout_seconds,
             pool_pre_ping=True,
+            pool_recycle=_RECYCLED_SECONDS,
             # Single statements need no BEGIN and COMMIT, nor does the ping before each use:
             # two round trips to the server instead of four.
             isolation_level="AUTOCOMMIT",
@@ -122,12 +141,15 @@ class Database:
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection outside the pool; the caller closes it."""
+        await self.sign_in()
         try:
-            return await asyncpg.connect(
-                self.address.url,
-                timeout=self.connect_timeout_seconds,
-                server_settings=self.settings,
-            )
+            try:
+                return await self._connected()
+            except asyncpg.InvalidAuthorizationSpecificationError:  # or a wrong password
+                if self._login is None:
+                    raise
+                self.address = await self._login.address(afresh=True)
+                return await self._connected()
         except (
             OSError,
             asyncpg.PostgresError,
@@ -139,6 +161,18 @@ class Database:
             if trouble:
                 raise BadSettings(trouble) from error
             raise unreachable(error, self.address.shown) from error
+
+    async def _connected(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self.address.url,
+            timeout=self.connect_timeout_seconds,
+            server_settings=self.settings,
+        )
+
+    async def sign_in(self) -> None:
+        """Make sure that `address` holds a login that lives for some hours."""
+        if self._login is not None:
+            self.address = await self._login.address()
 
     async def close(self) -> None:
         """Close all connections; the next use opens new ones, on whatever loop it runs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 
 from workbench.database.engine import Database
 from workbench.database.migrate import current, head, require_server
@@ -25,6 +25,15 @@ _TLS = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
 _MAY_MAKE = text(
     "SELECT has_database_privilege(current_database(), 'CREATE')"
     " AND has_schema_privilege('public', 'CREATE')"
+)
+_MAY_MAKE_ROLES = text(
+    "SELECT rolcreaterole OR rolsuper OR (SELECT count(*) = 4 FROM pg_roles WHERE rolname IN"
+    " ('workbench_viewer', 'workbench_editor', 'workbench_server', 'workbench_logins'))"
+    " FROM pg_roles WHERE rolname = current_user"
+)
+_MAY_ISSUE = text(
+    "SELECT has_schema_privilege('auth', 'USAGE') AND has_function_privilege("
+    "'auth.issue_login(uuid, text, text, interval, integer, boolean)', 'EXECUTE')"
 )
 _IDLE = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -83,6 +92,13 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
             "Connect as the database's owner once and run `workbench migrate`.",
         )
         return
+    if found != head() and not await _asked(database, _MAY_MAKE_ROLES):
+        yield Finding(
+            False,
+            "This role may not make the roles that rights need.",
+            "As an administrator of the server: ALTER ROLE … CREATEROLE, for this role.",
+        )
+        return
     if found != head():
         newer = found is not None and found > head()
         yield Finding(
@@ -92,6 +108,13 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
         )
         return
     yield Finding(True, f"The schema is at revision {found}, as this version needs.")
+    if not await _asked(database, _MAY_ISSUE):
+        yield Finding(
+            False,
+            "This role may not issue logins, which everything that runs a user's code needs.",
+            "As an administrator of the server: GRANT workbench_server TO …, for this role.",
+        )
+        return
     async with database.reading() as connection:
         invalid = (await connection.execute(_INVALID_INDEXES)).scalars().all()
         idle = int(await connection.scalar(_IDLE, {"minutes": IDLE_TRANSACTION_MINUTES}) or 0)
@@ -108,6 +131,11 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
     yield Finding(
         True, f"It holds {_counted(held.worlds, 'world')} and {_counted(held.users, 'user')}."
     )
+
+
+async def _asked(database: Database, question: Executable) -> bool:
+    async with database.reading() as connection:
+        return bool(await connection.scalar(question))
 
 
 def _counted(number: int, thing: str) -> str:

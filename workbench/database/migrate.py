@@ -40,8 +40,17 @@ async def current(database: Database) -> str | None:
         return None if found is None else str(found)
 
 
-async def migrate(database: Database, revision: str = "head") -> tuple[str | None, str]:
+async def migrate(
+    database: Database, revision: str = "head", *, administrator: Database | None = None
+) -> tuple[str | None, str]:
     """Migrate up to `revision`, in one transaction; return the revisions before and after.
+
+    Parameters
+    ----------
+    administrator
+        The same database for a superuser who acts as its owner: makes the roles that are
+        missing and closes what only a superuser can. Without it the owner needs CREATEROLE
+        for the first.
 
     Raises
     ------
@@ -55,7 +64,9 @@ async def migrate(database: Database, revision: str = "head") -> tuple[str | Non
     if before == head() and revision == "head":
         return before, before
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=database.connect, poolclass=NullPool
+        "postgresql+asyncpg://",
+        async_creator=(administrator or database).connect,
+        poolclass=NullPool,
     )
     try:
         with translated():

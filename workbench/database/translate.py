@@ -37,6 +37,9 @@ RETRIED = frozenset({"40001", "40P01"})
 _UNAVAILABLE = {
     "53100": "The disk of the database is full. Make room there, then try again.",
     "53200": "The database is out of memory. Try again later, or with less at once.",
+    "53400": (
+        "This user has too many logins in use: notebooks, pages and scripts. Close some of them."
+    ),
     "53300": "The database has no free connection. Try again later.",
     "57P01": "The database is shutting down or was restarted. Try again in a moment.",
     "57P02": "The database has crashed and recovers. Try again in a moment.",
@@ -160,10 +163,25 @@ def translate(
             "The database does not have the tables of this version. Run `workbench migrate`."
         )
     if state in ("42501", "25006"):
-        return NotAllowed("The signed-in user may not do this.", entity=entity)
+        return NotAllowed(_refused(entity), entity=entity)
     if state.startswith("23") or state in _TEXT:
         return _refusal(error, state, entity, values or {}, removing=removing)
     return WorkbenchError(f"The database refused this ({state or type(error).__name__}).")
+
+
+def _refused(entity: str | None) -> str:
+    if entity == "user":
+        return (
+            "You may change your own names and phone, nothing else of users. An administrator "
+            "adds and changes them: `workbench users`."
+        )
+    if entity == "login":
+        return "This user is not active, or this process may not issue logins to users."
+    return (
+        f"You may not do this{f' to a {entity}' if entity else ''}: writing takes an editor of the "
+        "world, and an account that may edit; to publish, trash, purge or share takes a manager. "
+        "Ask one, or an administrator."
+    )
 
 
 def _refusal(

@@ -21,10 +21,12 @@ from workbench.store.filters import conditions, counted, matching
 from workbench.store.keyset import Step, after, cursor, steps
 from workbench.store.names import WorldKey, world_id
 from workbench.store.repository import Repository
+from workbench.store.search import narrowed
 from workbench.widgets.editor import Editor
 from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, StoredRow
 from workbench.widgets.wire import json_safe
 
+_NAMES = ("name", "display_name")
 _LOOKUP_ROWS = 30
 _LOOKS_KEPT = 8  # one for each view of the grid, and for looking where a row lies
 _TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
@@ -140,13 +142,13 @@ class RepositorySource:
             )
         else:
             statement = statement.add_columns(table.c.get("kind", table.c.id).label("detail"))
-        if target.in_world:
-            world = await self._world_of(row)
-            if world is not None:
-                statement = statement.where(table.c.worldid == world)
+        world = await self._world_of(row) if target.in_world else None
+        if world is not None:
+            statement = statement.where(table.c.worldid == world)
         order: list[Any] = [name]
         if term.strip():
-            statement = statement.where(matching(target, term))
+            few = await narrowed(self.database, target, term.split(), world)
+            statement = statement.where(matching(target, term), *few)
             order.insert(0, case((name.istartswith(term.strip(), autoescape=True), 0), else_=1))
         async with self.database.reading() as connection:
             with translated(target.name):
@@ -227,9 +229,11 @@ class RepositorySource:
         world = await self._world_id()
         if world is not None and self.entity.in_world:
             where.append(self.entity.table.c.worldid == world)
+        parts = [str(f.value) for f in filters if f.test == "contains" and f.field in _NAMES]
         if search and search.strip():
             where.append(matching(self.entity, search))
-        return where
+            parts += search.split()
+        return [*where, *await narrowed(self.database, self.entity, parts, world)]
 
     def _kind(self, field: str) -> str:
         kind = self.entity.kinds.get(field)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -226,14 +227,23 @@ def _unique_name(table: Table) -> None:
                 *(table.columns[name] for name in ("worldid", "name", "id")),
                 postgresql_where=table.columns["deleted_at"].is_(None),
             )
-    else:
-        within = ["ownerid"]
-    table.append_constraint(
-        UniqueConstraint(
-            *within,
-            "name",
-            "deleted_at",
-            name=f"uq_{table.name}_name",
-            postgresql_nulls_not_distinct=True,
+        table.append_constraint(
+            UniqueConstraint(
+                *within,
+                "name",
+                "deleted_at",
+                name=f"uq_{table.name}_name",
+                postgresql_nulls_not_distinct=True,
+            )
         )
+        return
+    # An index that does not lead with the world tells by EXPLAIN what it is searched by.
+    columns = table.columns
+    Index(
+        f"uq_{table.name}_name",
+        columns["ownerid"],
+        func.hashtextextended(columns["name"], 0),
+        columns["deleted_at"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
     )

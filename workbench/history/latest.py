@@ -13,7 +13,7 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import ENTITIES
 from workbench.entities.user import UserRow
-from workbench.history.tables import CHANGE, CHANGESET
+from workbench.history.tables import CHANGE, ENTRY
 
 _NAMED_RECORDS = 3
 
@@ -63,35 +63,30 @@ async def latest_changes(
     of those.
     """
     recent = (
-        select(CHANGE)
-        .where(CHANGE.c.worldid == world)
-        .order_by(CHANGE.c.id.desc())
+        select(ENTRY)
+        .where(ENTRY.c.worldid == world)
+        .order_by(ENTRY.c.id.desc())
         .limit(rows)
         .subquery()
     )
     name = func.coalesce(recent.c.new["name"].astext, recent.c.old["name"].astext)
     users = UserRow.__table__
+    author = func.coalesce(users.c.email, recent.c.login)
     statement = (
         select(
             func.max(recent.c.changed_at),
-            func.coalesce(users.c.email, CHANGESET.c.login),
+            author,
             recent.c.operation,
             recent.c.entity,
             func.count(),
             func.array_agg(func.coalesce(name, "")),
             func.array_agg(recent.c.recordid),
-            CHANGESET.c.reason,
-            CHANGESET.c.id,
+            recent.c.reason,
+            recent.c.changesetid,
         )
-        .join(CHANGESET, CHANGESET.c.id == recent.c.changesetid)
-        .outerjoin(users, users.c.id == CHANGESET.c.userid)
+        .outerjoin(users, users.c.id == recent.c.userid)
         .group_by(
-            CHANGESET.c.id,
-            users.c.email,
-            CHANGESET.c.login,
-            CHANGESET.c.reason,
-            recent.c.operation,
-            recent.c.entity,
+            recent.c.changesetid, author, recent.c.reason, recent.c.operation, recent.c.entity
         )
         .order_by(func.max(recent.c.id).desc())
         .limit(limit)

@@ -15,6 +15,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    column,
+    table,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -22,7 +24,7 @@ from sqlalchemy.types import UserDefinedType
 
 from workbench.entities.rows import Row
 
-__all__ = ["CHANGE", "CHANGESET"]
+__all__ = ["CHANGE", "CHANGESET", "ENTRY"]
 
 
 class TransactionId(UserDefinedType[int]):
@@ -86,3 +88,14 @@ CHANGE = Table(
 Index("ix_change_worldid", CHANGE.c.worldid, CHANGE.c.id)
 Index("ix_change_recordid", CHANGE.c.worldid, CHANGE.c.recordid, CHANGE.c.id)
 Index("ix_change_changesetid", CHANGE.c.changesetid, postgresql_using="brin")
+
+ENTRY = table(
+    "entry",
+    *(column(c.name, c.type) for c in CHANGE.columns),
+    column("userid", Uuid),
+    column("login", Text),
+    column("reason", Text),
+    column("source", Text),
+    schema="history",
+)
+"""The view of changes with who made them and why, of the worlds that the user may read."""

@@ -9,10 +9,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import BadSettings, WorkbenchError
 
@@ -74,6 +74,7 @@ def serve(
     kernel_environment: Mapping[str, str],
     on_ready: Callable[[str], None],
     on_new_link: Callable[[str], None] = lambda link: None,
+    beside: Coroutine[Any, Any, None] | None = None,
     log_level: int = logging.WARNING,
 ) -> int:
     """Serve the dashboard until Ctrl-C or SIGTERM, and return the exit status.
@@ -90,6 +91,8 @@ def serve(
         Called once with the link that signs in, when the server answers.
     on_new_link
         Called with a fresh link whenever one was used.
+    beside
+        What runs for as long as the server does.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def serve(
         kernel_environment=kernel_environment,
         log_level=log_level,
     )
-    return asyncio.run(_serve(app, on_ready, on_new_link))
+    return asyncio.run(_serve(app, on_ready, on_new_link, beside))
 
 
 def _application_factory() -> Callable[..., WorkbenchVoila]:
@@ -123,13 +126,18 @@ def _application_factory() -> Callable[..., WorkbenchVoila]:
 
 
 async def _serve(
-    app: WorkbenchVoila, on_ready: Callable[[str], None], on_new_link: Callable[[str], None]
+    app: WorkbenchVoila,
+    on_ready: Callable[[str], None],
+    on_new_link: Callable[[str], None],
+    beside: Coroutine[Any, Any, None] | None,
 ) -> int:
     with stop_signals() as stop:
         app.listen()
         try:
             app.identity_provider.on_new_link = on_new_link
             on_ready(app.identity_provider.new_link())
+            if beside is not None:
+                app.in_background(beside)
             await stop.wait()
         finally:
             await app.close()

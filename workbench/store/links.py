@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities.base import DraftT, Link, RecordT
 from workbench.errors import InvalidDraft, NotFound, StaleRecord
 from workbench.store.names import resolve, resolve_many
+from workbench.store.rights import not_allowed
 from workbench.store.rows import Rows
 
 
@@ -98,18 +99,21 @@ class LinkRepository(Rows[DraftT, RecordT]):
         saved = await self.database.repeated(work, reason=reason)
         if saved is not None:
             return saved
-        stored = await self.get(**key)
+        stored: Any = await self.get(**key)
+        if stored.version == record.version:
+            raise await not_allowed(self.database, self.link.name, world)
         raise StaleRecord(self.link.name, stored, expected_version=record.version)
 
     async def remove(self, record: RecordT, /, *, reason: str | None = None) -> None:
         """Remove a row. Links have no trash; `add` the same record again to undo it."""
         key = self._keyed({name: getattr(record, name) for name in self.link.key})
-        statement = delete(self.link.table).where(*self._same(key)).returning(*self._columns)
+        unlink = getattr(func.rules, f"unlink_{self.link.name}")
+        statement = select(unlink(*(getattr(record, name) for name in self.link.key)))
 
         async def work() -> bool:
             async with self.database.reading() as connection:
                 with translated(self.link.name, removing=True):
-                    return (await connection.execute(statement)).first() is not None
+                    return bool(await connection.scalar(statement))
 
         if not await self.database.repeated(work, reason=reason):
             raise NotFound(self.link.name, self._said(key))

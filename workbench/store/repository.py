@@ -14,9 +14,11 @@ from workbench.entities.base import DraftT, Entity, EntityRecord, RecordT
 from workbench.errors import Ambiguous, InTheTrash, InvalidDraft, NotFound, StaleRecord
 from workbench.store.filters import conditions
 from workbench.store.names import near_names, resolve, resolve_many, suggested
+from workbench.store.rights import not_allowed
 from workbench.store.rows import Rows
 
 _NEW_IDS = text("SELECT rules.new_id() FROM generate_series(1, :count)")
+_PURGE = text("SELECT 1 FROM rules.purge(:entity, :key) AS purged WHERE purged")
 _BATCH_ROWS = 1_000
 
 
@@ -52,8 +54,11 @@ class Repository(Rows[DraftT, RecordT]):
             .values(deleted_at=None)
             .returning(*self._columns)
         )
-        self._purge = (
+        # Rows in a world, and worlds, go by a function, which looks at the rights by itself.
+        self._purge: Executable = (
             delete(table).where(by_id, table.c.deleted_at.is_not(None)).returning(table.c.id)
+            if entity.parent is None
+            else _PURGE.bindparams(entity=entity.name)
         )
 
     async def get(
@@ -232,6 +237,8 @@ class Repository(Rows[DraftT, RecordT]):
         if row is not None:
             return self._record(row)
         stored: Any = await self.get(current.id)  # NotFound says if it is gone
+        if stored.version == version:
+            raise await not_allowed(self.database, self.entity.name, self._world(stored))
         raise StaleRecord(self.entity.name, stored, expected_version=version)
 
     async def remove(self, record: RecordT | UUID | str, *, reason: str | None = None) -> RecordT:
@@ -239,7 +246,9 @@ class Repository(Rows[DraftT, RecordT]):
 
         NotFound if it does not exist or is there already.
         """
-        return await self._move(self._remove, record, reason, "It may be in the trash already.")
+        return await self._move(
+            self._remove, record, reason, "remove", "It may be in the trash already."
+        )
 
     async def restore(self, record: RecordT | UUID | str, *, reason: str | None = None) -> RecordT:
         """Take a record out of the trash, with what went there along with it.
@@ -253,7 +262,7 @@ class Repository(Rows[DraftT, RecordT]):
         DuplicateName
             Its name was given to another meanwhile.
         """
-        return await self._move(self._restore, record, reason, "It is not in the trash.")
+        return await self._move(self._restore, record, reason, "restore", "It is not in the trash.")
 
     async def purge(self, record: RecordT | UUID | str, *, reason: str | None = None) -> None:
         """Remove a record in the trash, and what it contains, for good.
@@ -275,13 +284,27 @@ class Repository(Rows[DraftT, RecordT]):
             )
 
     async def _move(
-        self, statement: Executable, record: RecordT | UUID | str, reason: str | None, hint: str
+        self,
+        statement: Executable,
+        record: RecordT | UUID | str,
+        reason: str | None,
+        doing: str,
+        hint: str,
     ) -> RecordT:
         key = self._id(record)
         row = await self._one(statement, {"key": key}, reason=reason)
-        if row is None:
+        if row is not None:
+            return self._record(row)
+        seen = await self._one(self._get, {"key": key})
+        if seen is None or (seen.deleted_at is None) is not (doing == "remove"):
             raise NotFound(self.entity.name, key, hint)
-        return self._record(row)
+        world = self._world(self._record(seen))
+        raise await not_allowed(self.database, self.entity.name, world, doing)
+
+    def _world(self, record: RecordT) -> UUID | None:
+        """Return the world that a record lies in, or is."""
+        world: UUID | None = getattr(record, "worldid", None) or getattr(record, "id", None)
+        return world if self.entity.parent is not None else None
 
     async def _one(
         self,

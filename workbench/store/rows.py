@@ -19,6 +19,7 @@ from workbench.store.filters import conditions, counted, live, matching
 from workbench.store.keyset import after as after_cursor
 from workbench.store.keyset import cursor, steps
 from workbench.store.names import with_world_id
+from workbench.store.search import narrowed
 
 PAGE_ROWS = 50
 PAGE_MAXIMUM_ROWS = 10_000
@@ -133,7 +134,7 @@ class Rows(Generic[DraftT, RecordT]):
         if type(limit) is not int or not 1 <= limit <= PAGE_MAXIMUM_ROWS:
             raise InvalidDraft({"limit": f"This must be 1 to {PAGE_MAXIMUM_ROWS}."})
         filters = dict(await with_world_id(self.database, self.stored, filters))
-        fitting = self._fitting(filters, search, trashed=trashed)
+        fitting = await self._fitting(filters, search, trashed=trashed)
         by = steps(self.stored, [order] if isinstance(order, str) else order)
         page = fitting.order_by(*(step.clause for step in by)).limit(limit + 1)
         if after is not None:
@@ -155,12 +156,12 @@ class Rows(Generic[DraftT, RecordT]):
     ) -> int:
         """Return how many records fit; the parameters are those of `find`."""
         told = await with_world_id(self.database, self.stored, filters)
-        statement = counted(self._fitting(told, search, trashed=trashed))
+        statement = counted(await self._fitting(told, search, trashed=trashed))
         async with self.database.reading() as connection:
             with translated(self.stored.name):
                 return int(await connection.scalar(statement) or 0)
 
-    def _fitting(
+    async def _fitting(
         self, filters: Mapping[str, Any], search: str | None, *, trashed: bool
     ) -> Select[Any]:
         where: list[ColumnElement[bool]] = conditions(self.stored, filters)
@@ -169,7 +170,9 @@ class Rows(Generic[DraftT, RecordT]):
         if search and search.strip():
             if not isinstance(self.stored, Entity):
                 raise InvalidDraft({"search": "Links have no names; filter by a twin instead."})
+            world = filters.get("worldid")
             where.append(matching(self.stored, search))
+            where += await narrowed(self.database, self.stored, search.split(), world)
         return self._select.where(*where)
 
     def _record(self, row: Row[Any]) -> RecordT:

@@ -78,7 +78,10 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
     Conflict
         Somebody changed one of them in between.
     """
-    sets = [f"{quoted(c.name)} = {_new(table, c)}" for c in _changeable(table)]
+    columns = _changeable(table)
+    if "ownerid" in table.given and not await _handed_over(connection, table):
+        columns = [c for c in columns if c.name != "ownerid"]  # which a user may not write
+    sets = [f"{quoted(c.name)} = {_new(table, c)}" for c in columns]
     status = await connection.execute(
         f"UPDATE {quoted(table.stored.name)} AS t SET {', '.join(sets)} "
         f"FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
@@ -89,6 +92,18 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
             f"Somebody changed rows of {table.stored.plural} during the import. Nothing was "
             "written. Import again."
         )
+
+
+async def _handed_over(connection: asyncpg.Connection, table: Staged) -> bool:
+    """Whether some changed row is to have another owner."""
+    owner = table.stored.table.c["ownerid"]
+    return bool(
+        await connection.fetchval(
+            f"SELECT EXISTS (SELECT FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
+            f"JOIN {quoted(table.stored.name)} AS t ON {_same(table)} "
+            f"WHERE p.changed AND {_new(table, owner)} IS DISTINCT FROM t.ownerid)"
+        )
+    )
 
 
 def _same(table: Staged) -> str:

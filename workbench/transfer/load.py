@@ -31,6 +31,7 @@ from workbench.transfer.verdicts import Verdicts
 __all__ = ["load"]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
+_COUNT_ANEW = text("SELECT rules.count_anew(:tables)")
 _COUNTED_FROM_ROWS = 100  # written, of a table that stays
 _CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
 
@@ -118,7 +119,7 @@ async def _analyze(database: Database, report: LoadReport) -> None:
     written is written: nothing that goes wrong here may look as if it were not.
     """
     changed = [
-        f'"{stored.name}"'
+        stored.name
         for stored in STORED.values()
         if (counts := report.tables.get(stored.plural)) is not None
         and counts.inserted + counts.updated >= _COUNTED_FROM_ROWS
@@ -129,7 +130,7 @@ async def _analyze(database: Database, report: LoadReport) -> None:
         async with database.writing() as connection:
             # Statistics may get lost in a crash, so nobody waits for the disk.
             await connection.execute(text("SET LOCAL synchronous_commit = off"))
-            await connection.execute(text(f"ANALYZE (SKIP_LOCKED) {', '.join(changed)}"))
+            await connection.execute(_COUNT_ANEW, {"tables": changed})
 
 
 def _prepare(
