@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import text
@@ -82,7 +84,7 @@ async def reading(on: Server, name: str) -> list[list[str]]:
         for question, (times, ask) in questions.items():
             print(question, file=sys.stderr)
             took = await compare(
-                {who: lambda wb=wb, ask=ask: ask(wb) for who, wb in spaces.items()},  # type: ignore[misc]
+                {who: partial(ask, wb) for who, wb in spaces.items()},
                 times,
                 7,
             )
@@ -106,12 +108,12 @@ async def importing(on: Server) -> list[str]:
     return _row("import of 10,000 scenes (53,998 rows)", took)
 
 
-async def logins(server_of: Database, user: object) -> list[str]:
+async def logins(server_of: Database, user: UUID) -> list[str]:
     for _ in range(30):
-        await issue_login(server_of, user, "benchmark")  # type: ignore[arg-type]
+        await issue_login(server_of, user, "benchmark")
 
     async def once() -> None:
-        made = await issue_login(server_of, user, "benchmark")  # type: ignore[arg-type]
+        made = await issue_login(server_of, user, "benchmark")
         await revoke_login(server_of, made.role)
 
     took = await compare({"rights": once}, 20, 5)
@@ -139,6 +141,7 @@ async def main() -> None:
         await connection.close()
         rows = await reading(on, name)
         async with on.database(name, rights=False) as free:
+            assert on.user is not None
             rows.append(await logins(free, on.user))
         rows.append(await importing(on))
         version = on.version

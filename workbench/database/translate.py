@@ -177,8 +177,9 @@ def _refused(entity: str | None) -> str:
         )
     if entity == "login":
         return "This user is not active, or this process may not issue logins to users."
+    what = f" to this {entity}" if entity else ""
     return (
-        f"You may not do this{f' to a {entity}' if entity else ''}: writing takes an editor of the "
+        f"You may not do this{what}: writing takes an editor of the "
         "world, and an account that may edit; to publish, trash, purge or share takes a manager. "
         "Ask one, or an administrator."
     )

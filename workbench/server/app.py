@@ -207,8 +207,9 @@ class WorkbenchVoila(Voila):
                 await self.kernel_manager.shutdown_all()
         except TimeoutError:
             await self.kernel_manager.shutdown_all(now=True)
-        for task in self._tasks:
+        for task in (tasks := list(self._tasks)):
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # each closes what it holds open
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
