@@ -32,7 +32,7 @@ MAKE_ROLES = (
     "GRANT workbench_viewer, workbench_editor TO workbench_logins WITH ADMIN OPTION",
 )
 
-MEMBER = text("SELECT pg_has_role(:owner, :role, 'MEMBER')")
+HAS_ROLE = text("SELECT pg_has_role(:owner, :role, :use)")
 
 # What a superuser can do besides: advisory locks fill the lock table of all databases at once
 # (one SELECT is enough), large objects belong to nobody's world, notices can be forged.
@@ -267,9 +267,15 @@ def make_roles(version: tuple[int, ...], owner: str) -> None:
             for statement in MAKE_ROLES:
                 if statement.startswith("GRANT") or statement.split()[2] not in there:
                     bind.execute(text(statement))
-        apart = " WITH INHERIT FALSE, SET TRUE" if version >= (16,) else ""
-        for role, how in (("workbench_logins", apart), ("workbench_server", "")):
-            if not bind.scalar(MEMBER, {"owner": owner.strip('"'), "role": role}):
+        # The owner hands functions over to the one, and calls them as a member of the other.
+        # From 16 on, who makes a role may give it away, and no more than that.
+        apart = (" WITH INHERIT FALSE, SET TRUE", "SET") if version >= (16,) else ("", "MEMBER")
+        for role, (how, use) in {
+            "workbench_logins": apart,
+            "workbench_server": ("", "USAGE"),
+        }.items():
+            given = {"owner": owner.strip('"'), "role": role, "use": use}
+            if not bind.scalar(HAS_ROLE, given):
                 bind.execute(text(f"GRANT {role} TO {owner}{how}"))
         if bind.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")):
             bind.exec_driver_sql(HARDEN.replace("{owner}", owner))
