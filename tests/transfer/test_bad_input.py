@@ -298,6 +298,14 @@ async def test_links_that_differ_in_lists_of_their_own_are_refused(
     assert [(p.row, p.column, p.value) for p in report.problems] == [(2, "relation", "friend")]
 
 
+async def test_all_problems_are_told_however_many(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    rows = "".join(f"Nowhere,{n}\n" for n in range(12_000))
+    report = await load(database, write(personas=f"world,name\n{rows}"))
+    assert [p.row for p in report.problems] == list(range(1, 12_001))
+
+
 async def test_links_that_differ_in_a_field_name_their_key(
     database: Database, worlds: Path, write: Write
 ) -> None:
