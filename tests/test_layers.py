@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 ONLY_IN: dict[str, frozenset[str]] = {
     library: frozenset(layers.split())
     for library, layers in {
-        "sqlalchemy": "entities database store history transfer editing",
+        "sqlalchemy": "entities database store history transfer editing auth",
         "alembic": "database",
         "asyncpg": "database transfer",
         "adbc_driver_manager": "database",
@@ -57,6 +57,9 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "jupyter_client": "server",
         "nbformat": "server",
         "voila": "server",
+        "authlib": "auth",
+        "joserfc": "auth",
+        "httpx2": "auth",
         "typer": "cli",
         "rich": "progress",
         "pydantic_settings": "config",
