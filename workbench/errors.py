@@ -4,6 +4,7 @@
   x BadSettings          a setting (WORKBENCH_*) cannot be used
   x StoreUnavailable     the database does not answer, refuses, or went away
     + WrongDatabase      it answers, but its version or its schema does not fit
+  x SignInRefused        somebody could not be signed in
   x NotFound             no such record, or it may not be seen
   x Ambiguous            a name that fits several records
   x StaleRecord          somebody else saved first; carries the current record
@@ -43,6 +44,7 @@ __all__ = [
     "NotFound",
     "Problem",
     "Refused",
+    "SignInRefused",
     "StaleRecord",
     "StillInUse",
     "StoreUnavailable",
@@ -89,6 +91,23 @@ class StoreUnavailable(WorkbenchError):
 
 class WrongDatabase(StoreUnavailable):
     """The database answers, but its version or its schema is not one this package works with."""
+
+
+class SignInRefused(WorkbenchError):
+    """Somebody could not be signed in; the message is for them.
+
+    Parameters
+    ----------
+    code
+        Why, in a word for programs: `denied`, `unreachable`, `misconfigured`, `clock`, ….
+    detail
+        What the log says besides, for whoever runs the server.
+    """
+
+    def __init__(self, message: str, *, code: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.detail = detail
 
 
 class NotFound(WorkbenchError):
