@@ -46,8 +46,8 @@ from workbench.store.outline import Outline, outline
 from workbench.store.pictures import content, thumbnail
 from workbench.store.places import Place, subtree
 from workbench.store.repository import Repository
-from workbench.store.rights import share
 from workbench.store.rows import Rows
+from workbench.store.sharing import Sharing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ def _is_frame(value: object) -> bool:
     return type(value).__module__.split(".")[0] == "pandas"
 
 
-class Workspace:
+class Workspace(Sharing):
     """One user's access to one database.
 
     >>> import asyncio, workbench
@@ -369,24 +369,6 @@ class Workspace:
         return await subtree(
             self.database, location.id if isinstance(location, Location) else location
         )
-
-    async def share(self, world: WorldKey, email: str, *, role: str = "viewer") -> None:
-        """Make somebody a member of a world that you manage, or change their role there.
-
-        Nothing tells whether the address belongs to a user: if it does, they are a member from
-        now on. `world_members.remove` takes it back.
-
-        Parameters
-        ----------
-        role
-            viewer, editor or manager.
-
-        Raises
-        ------
-        NotAllowed
-            You are no manager of the world.
-        """
-        await share(self.database, await world_id(self.database, world), email, role)
 
     async def near_names(
         self, entity: str, name: str, *, world: WorldKey | None = None, limit: int = 5

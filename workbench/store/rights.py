@@ -2,19 +2,96 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Uuid,
+    any_,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
-from workbench.entities.types import MemberRole
-from workbench.errors import InvalidDraft, NotAllowed
+from workbench.errors import NotAllowed
 
-__all__ = ["not_allowed", "share"]
+__all__ = ["RoleInWorld", "Standing", "may_write", "not_allowed", "role_of", "standing"]
 
-_SHARE = text("SELECT rules.share(:world, :email, CAST(:role AS member_role))")
+RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
+
+# Asked in a subquery, PostgreSQL computes each once for a statement, not once for a row. The
+# owner of the tables is bound by no rights.
+_UNBOUND: ColumnElement[bool] = literal_column("(SELECT NOT row_security_active('public.world'))")
+_WRITES: ColumnElement[bool] = literal_column(
+    "(SELECT has_any_column_privilege('public.world', 'INSERT'))"
+)
+
 _MANAGERS = text("SELECT rules.managers(:world)")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the acting user is in a world.
+
+    Attributes
+    ----------
+    role
+        manager, who also publishes, trashes and shares; editor; viewer, who may change nothing.
+    writes
+        Whether the account may write at all: in some world, and add one.
+    member
+        Whether the world is theirs or shared with them; if not, it is public.
+    managers
+        The names of whom to ask, five at most.
+    """
+
+    role: RoleInWorld
+    writes: bool
+    member: bool
+    managers: tuple[str, ...]
+
+
+def role_of(world: ColumnElement[UUID]) -> ColumnElement[Any]:
+    """Return an expression for the acting user's role in `world`, a column or a value."""
+    return case(
+        (_UNBOUND, "manager"),
+        (~_WRITES, "viewer"),
+        (_among("manager", world), "manager"),
+        (_among("editor", world), "editor"),
+        else_="viewer",
+    )
+
+
+def _among(level: RoleInWorld, world: ColumnElement[UUID]) -> ColumnElement[bool]:
+    worlds = select(literal_column(f"rules.worlds('{level}')")).scalar_subquery()
+    return world == any_(cast(worlds, ARRAY(Uuid)))
+
+
+async def standing(database: Database, world: UUID) -> Standing:
+    """Return what the acting user is in `world` now: a role may change at any time."""
+    value = literal(world, Uuid)
+    shared = cast(select(func.rules.shared()).scalar_subquery(), ARRAY(Uuid))
+    asked = select(role_of(value), _WRITES, value == any_(shared), func.rules.managers(value))
+    async with database.reading() as connection:
+        with translated("world"):
+            role, writes, member, managers = (await connection.execute(asked)).one()
+    return Standing(role, writes, member, tuple(managers))
+
+
+async def may_write(database: Database) -> bool:
+    """Return whether the acting user's account may write at all, such as add a world."""
+    async with database.reading() as connection:
+        with translated("world"):
+            return bool(await connection.scalar(select(_WRITES)))
 
 
 async def not_allowed(
@@ -40,13 +117,3 @@ async def not_allowed(
         f"world, and an account that may edit. {ask}",
         entity=entity,
     )
-
-
-async def share(database: Database, world: UUID, email: str, role: str) -> None:
-    """Make whoever has an e-mail address a member of a world, or change their role there."""
-    roles = [one.value for one in MemberRole]
-    if role not in roles:
-        raise InvalidDraft({"role": f"This is one of {', '.join(roles)}."})
-    async with database.reading() as connection:
-        with translated("world_member"):
-            await connection.execute(_SHARE, {"world": world, "email": email, "role": role})

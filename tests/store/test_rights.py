@@ -1,0 +1,152 @@
+"""What the acting user is in a world, and who else is in it."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import event
+
+from workbench.database.address import Address
+from workbench.database.engine import Database
+from workbench.database.logins import OwnLogin
+from workbench.database.users import acting_user
+from workbench.errors import InvalidDraft, NotAllowed, NotFound, WorkbenchError
+from workbench.store.rights import may_write, standing
+from workbench.store.sharing import Member
+from workbench.workspace import Workspace
+
+
+@pytest.fixture
+async def sign_in(database_url):
+    """Sign somebody in: `await sign_in("eve")`, with a role in the installation."""
+    opened = []
+
+    async def sign_in(name: str, role: str = "editor") -> Workspace:
+        owner = Database(Address.parse(database_url))
+        user = await acting_user(owner, f"{name}@example.org", role=role)
+        login = OwnLogin(owner, user, "tests")
+        database = Database(await login.address(), userid=user, login=login)
+        opened.append(Workspace(database, login=login))
+        return opened[-1]
+
+    yield sign_in
+    for workspace in opened:
+        await workspace.close()
+
+
+@pytest.fixture
+async def denmark(wb):
+    return await wb.worlds.add(name="Denmark")
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor", "manager"])
+async def test_a_role_is_what_the_world_was_shared_as(wb, denmark, sign_in, role):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role=role)
+    assert await eve.role_in("Denmark") == role
+    assert await wb.role_in(denmark) == "manager"
+
+
+async def test_a_change_of_role_is_told_at_once(wb, denmark, sign_in):
+    eve = await sign_in("eve")
+    for role in ("editor", "viewer", "manager"):
+        await wb.share(denmark, "eve@example.org", role=role)
+        assert await eve.role_in(denmark) == role
+
+
+async def test_an_account_that_may_not_write_is_a_viewer_everywhere(wb, denmark, sign_in):
+    ivo = await sign_in("ivo", "viewer")
+    await wb.share(denmark, "ivo@example.org", role="editor")
+    assert await ivo.role_in(denmark) == "viewer"
+    assert not (await standing(ivo.database, denmark.id)).writes
+    assert not await may_write(ivo.database)
+    assert await may_write(wb.database)
+
+
+async def test_who_reads_a_public_world_is_a_viewer_but_no_member(wb, denmark, sign_in):
+    eve = await sign_in("eve")
+    await wb.worlds.update(denmark, is_public=True)
+    found = await standing(eve.database, denmark.id)
+    assert (found.role, found.writes, found.member) == ("viewer", True, False)
+    assert found.managers == ("tester@localhost",)
+    await wb.share(denmark, "eve@example.org")
+    assert (await standing(eve.database, denmark.id)).member
+
+
+async def test_a_world_of_others_is_none_to_anybody(wb, denmark, sign_in):
+    eve = await sign_in("eve")
+    found = await standing(eve.database, denmark.id)
+    assert (found.role, found.member, found.managers) == ("viewer", False, ())
+
+
+async def test_the_owner_of_the_tables_is_bound_by_nothing(owned, denmark, sign_in):
+    eve = await sign_in("eve")
+    hers = await eve.worlds.add(name="Elsewhere")
+    assert await owned.role_in(hers.id) == "manager"
+
+
+async def test_the_standing_takes_one_statement(wb, denmark):
+    said = []
+    engine = wb.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *a: said.append(a[2]))
+    await standing(wb.database, denmark.id)
+    assert len(said) == 1
+
+
+async def test_members_are_listed_to_managers_with_addresses_and_to_others_by_name(
+    wb, denmark, sign_in
+):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role="editor")
+    await wb.share(denmark, "Later@example.org")
+    owner, member, later = await wb.members("Denmark")
+    assert (owner.userid, owner.email, owner.role) == (
+        wb.database.userid, "tester@localhost", "owner"
+    )  # fmt: skip
+    assert (member.email, member.role, member.pending) == ("eve@example.org", "editor", False)
+    assert later == Member(None, "later@example.org", "later@example.org", "viewer", True)
+    assert [(m.email, m.role) for m in await eve.members(denmark)] == [
+        (None, "owner"),
+        (None, "editor"),
+    ]
+    assert await (await sign_in("bob")).members(denmark.id) == []
+
+
+async def test_a_world_is_taken_back_from_members_and_from_addresses_nobody_has(
+    wb, denmark, sign_in
+):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role="editor")
+    await wb.share(denmark, "later@example.org")
+    with pytest.raises(NotAllowed):
+        await eve.unshare(denmark, "later@example.org")
+    await wb.unshare(denmark, " Eve@example.org")
+    await wb.unshare(denmark, "later@example.org")
+    assert [m.role for m in await wb.members(denmark)] == ["owner"]
+    with pytest.raises(NotFound):
+        await eve.role_in("Denmark")
+    with pytest.raises(NotFound, match="eve@example"):
+        await wb.unshare(denmark, "eve@example.org")
+
+
+async def test_a_world_is_handed_over_and_the_former_owner_stays_manager(wb, denmark, sign_in):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org")
+    with pytest.raises(NotAllowed):
+        await eve.hand_over(denmark, "eve@example.org")
+    await wb.hand_over(denmark, "eve@example.org")
+    assert [(m.email, m.role) for m in await eve.members(denmark)] == [
+        ("eve@example.org", "owner"),
+        ("tester@localhost", "manager"),
+    ]
+    assert await wb.role_in(denmark) == "manager"
+
+
+async def test_a_world_is_handed_over_to_users_only(wb, denmark):
+    with pytest.raises(WorkbenchError):
+        await wb.hand_over(denmark, "nobody@example.org")
+    assert [m.role for m in await wb.members(denmark)] == ["owner"]
+
+
+async def test_a_role_that_is_none_is_refused(wb, denmark):
+    with pytest.raises(InvalidDraft, match="viewer, editor, manager"):
+        await wb.share(denmark, "eve@example.org", role="king")
