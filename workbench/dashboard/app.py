@@ -11,14 +11,16 @@ from urllib.parse import parse_qs
 import ipywidgets
 from IPython.display import display
 
+from workbench.dashboard.members import members_page
 from workbench.dashboard.records import records_page
-from workbench.dashboard.state import STORY_ENTITIES, Place, State
+from workbench.dashboard.state import MEMBERS, STORY_ENTITIES, Place, State
 from workbench.dashboard.world import world_page
 from workbench.dashboard.worlds import worlds_page
 from workbench.entities import ENTITIES
 from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
 from workbench.store.overview import numbers
+from workbench.store.rights import Standing, standing
 from workbench.widgets.content import Content, element
 from workbench.widgets.editor import Editor
 from workbench.widgets.panel import Panel
@@ -79,14 +81,15 @@ class Dashboard(ipywidgets.GridBox):
             self.state.go(Place())
             self.state.problem = str(error)
             return
-        await self._draw_nav(world)
+        mine = None if world is None else await standing(self.workspace.database, world.id)
+        await self._draw_nav(world, mine)
         try:
-            page = await self._page(place, world)
+            page = await self._page(place, world, mine)
         except NotFound:
             if place.record is None:
                 raise
             self.state.go(Place(place.world, place.entity))
-            self.state.problem = await self._gone(place)
+            self.state.problem = await self._gone(place, mine)
             return
         if place != self.state.place:
             return  # the reader went on meanwhile
@@ -97,7 +100,12 @@ class Dashboard(ipywidgets.GridBox):
             _close(widget)
         self._tell_browser(world)
 
-    async def _gone(self, place: Place) -> str:
+    async def _again(self, words: str) -> None:
+        """Show the page anew, after what the reader may do on it has changed."""
+        await self.show()
+        self.state.problem = words
+
+    async def _gone(self, place: Place, mine: Standing | None) -> str:
         """Say what became of a record that an address names and that is not to be had."""
         assert place.entity is not None
         collection = self.workspace.collection(place.entity)
@@ -105,9 +113,12 @@ class Dashboard(ipywidgets.GridBox):
             record = await collection.get(place.record, trashed=True)
         except NotFound:
             return f"The {place.entity} of this address does not exist any more."
+        words = f"The {place.entity} {record.label!r} is in the trash."
+        if mine is None or mine.role == "viewer":
+            return words
         return (
-            f"The {place.entity} {record.label!r} is in the trash. To bring it back, run in a "
-            f'notebook: await wb.{collection.entity.plural}.restore("{place.record}")'
+            f"{words} To bring it back, run in a notebook: "
+            f'await wb.{collection.entity.plural}.restore("{place.record}")'
         )
 
     def _tell_browser(self, world: World | None) -> None:
@@ -120,21 +131,29 @@ class Dashboard(ipywidgets.GridBox):
         about = {"title": " – ".join([*words, "Workbench"]), "query": f"place={place}"}
         display({"application/vnd.workbench.page+json": about}, raw=True)
 
-    async def _page(self, place: Place, world: World | None) -> list[Any]:
+    async def _page(self, place: Place, world: World | None, mine: Standing | None) -> list[Any]:
         go: Callable[[str], Any] = self._go
-        if world is None:
+        if world is None or mine is None:
             return await worlds_page(self.workspace, go)
         if place.entity is None:
-            return await world_page(self.workspace, world, go)
+            return await world_page(self.workspace, world, mine, go)
+        if place.entity == MEMBERS:
+            return await members_page(
+                self.workspace,
+                world,
+                mine,
+                again=lambda words: self.tasks.start(self._again(words)),
+            )
         return await records_page(
             self.workspace,
             world,
             place.entity,
             place.record,
-            on_write=lambda: self.tasks.start(self._draw_nav(world)),
+            mine,
+            on_write=lambda: self.tasks.start(self._draw_nav(world, mine)),
         )
 
-    async def _draw_nav(self, world: World | None) -> None:
+    async def _draw_nav(self, world: World | None, mine: Standing | None) -> None:
         items = [_item("All worlds", str(Place()), current=world is None)]
         nodes = [element("ul", *items)]
         if world is not None:
@@ -151,6 +170,9 @@ class Dashboard(ipywidgets.GridBox):
                 )
                 for name in STORY_ENTITIES
             ]
+            if mine is not None and mine.member:
+                members = str(Place(world.id, MEMBERS))
+                within.append(_item(title(MEMBERS), members, current=here.entity == MEMBERS))
             nodes += [element("h2", world.label), element("ul", *within)]
         self.nav.show(element("nav", *nodes, aria_label="Pages"))
 
@@ -176,8 +198,8 @@ def _close(widget: Any) -> None:
 
 
 def title(entity: str) -> str:
-    """Return what a page calls records of `entity`."""
-    return ENTITIES[entity].plural.capitalize()
+    """Return what the page of `entity` is called."""
+    return "Members" if entity == MEMBERS else ENTITIES[entity].plural.capitalize()
 
 
 def _item(text: str, action: str, *, current: bool, count: int | None = None) -> dict[str, Any]:

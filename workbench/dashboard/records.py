@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from workbench.dashboard.standing import reading_note
 from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
 from workbench.errors import NotFound
+from workbench.store.rights import Standing
 from workbench.widgets.content import Content, element, picture
 from workbench.widgets.editor import Editor
 from workbench.widgets.tasks import TaskSet
@@ -20,6 +22,7 @@ async def records_page(
     world: World,
     entity: str,
     record: UUID | None,
+    standing: Standing,
     on_write: Callable[[], object],
 ) -> list[Any]:
     """Return the widgets of the page.
@@ -32,13 +35,14 @@ async def records_page(
         Called after rows came or went.
     """
     collection = wb.collection(entity)
-    source = RepositorySource(collection, world.id, on_write=on_write)
+    source = RepositorySource(collection, world.id, role=standing.role, on_write=on_write)
     made = editor(source, height="max(320px, calc(100dvh - 240px))")
     made.add_class("wb-records-editor")
     Portrait(wb, made)
     if record is not None:
         made.form.load(await source.row(record))
-    return [Content(element("h1", collection.entity.plural.capitalize())), made]
+    heading = element("h1", collection.entity.plural.capitalize())
+    return [Content(heading, reading_note(standing)), made]
 
 
 class Portrait:

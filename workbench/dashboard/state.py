@@ -10,12 +10,17 @@ import traitlets
 STORY_ENTITIES = ("book", "story", "act", "scene", "persona", "location", "thing", "image")
 """The eight that a world holds, in the order people look for them."""
 
+MEMBERS = "members"
+"""The page of who may read and edit a world."""
+
 _WORLDS, _WORLD = "worlds", "world"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A page: all worlds, one world, or the records of one entity in a world.
+    """A page: all worlds, one world, its members, or the records of one entity in it.
+
+    `entity` is the name of the page in a world: an entity's, `MEMBERS`, None for the overview.
 
     >>> Place.parse("persona/0198c6f0-0000-7000-8000-000000000001").entity
     'persona'
@@ -39,10 +44,10 @@ class Place:
         page, _, rest = text.partition("/")
         world, _, record = rest.partition("/")
         entity = None if page == _WORLD else page
-        if page == _WORLDS or (entity is not None and entity not in STORY_ENTITIES):
+        if page == _WORLDS or (entity is not None and entity not in (*STORY_ENTITIES, MEMBERS)):
             return cls()
         try:
-            return cls(UUID(world), entity, UUID(record) if record else None)
+            return cls(UUID(world), entity, UUID(record) if record and page != MEMBERS else None)
         except ValueError:
             return cls()
 

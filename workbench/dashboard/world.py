@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from workbench.dashboard.standing import reading_note
 from workbench.dashboard.state import STORY_ENTITIES, Place
 from workbench.entities import STORED
 from workbench.entities.world import World
@@ -14,6 +15,7 @@ from workbench.history.latest import Changed
 from workbench.store.outline import Node as OutlineNode
 from workbench.store.outline import Outline
 from workbench.store.overview import numbers
+from workbench.store.rights import Standing
 from workbench.widgets.content import Content, Element, element, picture
 from workbench.widgets.outline import Node, OutlineTree
 from workbench.widgets.panel import Panel
@@ -32,7 +34,7 @@ _DONE = {
 Go = Callable[[str], Coroutine[Any, Any, None]]
 
 
-async def world_page(wb: Workspace, world: World, go: Go) -> list[Any]:
+async def world_page(wb: Workspace, world: World, standing: Standing, go: Go) -> list[Any]:
     """Return the widgets of the page."""
     counts = await numbers(wb.database, world.id)
     outline = await wb.outline(world)
@@ -40,12 +42,13 @@ async def world_page(wb: Workspace, world: World, go: Go) -> list[Any]:
     head = await _head(wb, world)
     tiles = Content(
         head,
+        reading_note(standing),
         element("section", element("ul", *_tiles(world, counts)), kind="wb-numbers"),
         on_action=go,
     )
     columns = ipywidgets.GridBox(
         [
-            Panel([Content(element("h2", "Outline")), *_outline(world, outline, go)]),
+            Panel([Content(element("h2", "Outline")), *_outline(world, outline, standing, go)]),
             Content(
                 element(
                     "section",
@@ -93,11 +96,12 @@ def _plural(entity: str, count: int) -> str:
     return (stored.name if count == 1 else stored.plural).replace("_", " ")
 
 
-def _outline(world: World, outline: Outline, go: Go) -> list[Any]:
+def _outline(world: World, outline: Outline, standing: Standing, go: Go) -> list[Any]:
+    add = "" if standing.role == "viewer" else " Add one on the page Stories."
     tree = OutlineTree(
         [_node(node) for node in outline.roots],
         description=f"Outline of {world.label}",
-        empty="No stories yet. Add one on the page Stories.",
+        empty=f"No stories yet.{add}",
         height="560px",
     )
     entities: dict[str, str] = {}

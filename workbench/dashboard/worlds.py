@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from workbench.dashboard.standing import ACCOUNT_READS
 from workbench.dashboard.state import Place
 from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
+from workbench.store.rights import may_write
 from workbench.widgets.content import Content, Element, element, picture
 from workbench.workspace import Workspace
 
 _CARDS = 12
 _EMPTY = "There is no world yet. Add one below, or import files with `workbench import`."
+_NOTHING_SHARED = "There is no world that you may read yet. Ask somebody who has one to share it."
 
 
 async def worlds_page(wb: Workspace, go: Callable[[str], Coroutine[Any, Any, None]]) -> list[Any]:
     """Return the widgets of the page."""
     latest = await wb.worlds.find(order=["-updated_at"], limit=_CARDS)
     cards = [await _card(wb, world) for world in latest]
-    head = element("header", element("h1", "Worlds"))
-    shown = element("ul", *cards) if cards else element("p", _EMPTY, kind="wb-soft")
+    writes = await may_write(wb.database)
+    note = None if writes else element("p", ACCOUNT_READS, kind="wb-soft wb-reads")
+    head = element("header", element("h1", "Worlds"), note)
+    none = _EMPTY if writes else _NOTHING_SHARED
+    shown = element("ul", *cards) if cards else element("p", none, kind="wb-soft")
     top = Content(head, element("section", shown, kind="wb-cards"), on_action=go)
-    grid = editor(RepositorySource(wb.worlds), height="360px")
+    grid = editor(RepositorySource(wb.worlds, role=None if writes else "viewer"), height="360px")
     return [top, Content(element("h2", "All worlds in a table")), grid]
 
 

@@ -23,6 +23,9 @@ _TITLES = {
     "source_url": "Source URL",
 }
 _WIDTHS = {"name": 240, "display_name": 200, "description": 320, "text": 320, "position": 100}
+BY_MANAGERS = ("is_public",)
+"""What an editor of a world may not change."""
+
 _MORE = ("tags", "attributes", "ownerid", "imageid", "updated_at", "source_url")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -13,20 +13,23 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
-from workbench.editing.columns import columns_of
+from workbench.editing.columns import BY_MANAGERS, columns_of
 from workbench.entities import ENTITIES
 from workbench.entities.base import Entity
+from workbench.entities.world import WORLD
 from workbench.errors import StaleRecord, UnknownField
 from workbench.store.filters import conditions, counted, matching
 from workbench.store.keyset import Step, after, cursor, steps
 from workbench.store.names import WorldKey, world_id
 from workbench.store.repository import Repository
+from workbench.store.rights import RoleInWorld, role_of
 from workbench.store.search import narrowed
 from workbench.widgets.editor import Editor
 from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, StoredRow
 from workbench.widgets.wire import json_safe
 
 _NAMES = ("name", "display_name")
+_ROLE = "__role"
 _LOOKUP_ROWS = 30
 _LOOKS_KEPT = 8  # one for each view of the grid, and for looking where a row lies
 _TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
@@ -49,6 +52,8 @@ class _Look:
 class RepositorySource:
     """The rows of one repository, of one world or of all.
 
+    Rows say what the acting user may not do with them; a viewer's columns say it of all rows.
+
     Blocks are found by keyset from the nearest block that was read before, so scrolling
     through ten million rows costs what scrolling through a thousand does.
     """
@@ -58,12 +63,27 @@ class RepositorySource:
         repository: Repository[Any, Any],
         world: WorldKey | None = None,
         *,
+        role: RoleInWorld | None = None,
         on_write: Callable[[], object] = lambda: None,
     ) -> None:
+        """Give a source of rows.
+
+        Parameters
+        ----------
+        role
+            What the acting user is in all of these rows, if that is known; else it is asked
+            with each.
+        on_write
+            Called after rows came or went.
+        """
         self.repository = repository
         self.database: Database = repository.database
         self.entity: Entity[Any, Any] = repository.entity
-        self.columns: list[Column] = columns_of(self.entity)
+        self.role = role
+        columns = columns_of(self.entity)
+        self.columns: list[Column] = (
+            [replace(column, editable=False) for column in columns] if role == "viewer" else columns
+        )
         self._world = world
         self._on_write = on_write
         self._looks: dict[_Question, _Look] = {}
@@ -235,6 +255,13 @@ class RepositorySource:
             parts += search.split()
         return [*where, *await narrowed(self.database, self.entity, parts, world)]
 
+    @property
+    def _world_column(self) -> str:
+        """The column that tells in which world a row lies; "" for users, who lie in none."""
+        if self.entity.in_world:
+            return "worldid"
+        return "id" if self.entity is WORLD else ""
+
     def _kind(self, field: str) -> str:
         kind = self.entity.kinds.get(field)
         return kind.word if kind else ""
@@ -252,6 +279,8 @@ class RepositorySource:
             joined = joined.outerjoin(there, there.c.id == rows.c[column])
             labels.append(_words(target, there).label(f"{column}__label"))
             labels.append(there.c.deleted_at.is_not(None).label(f"{column}__trashed"))
+        if self.role is None and (world := rows.c.get(self._world_column)) is not None:
+            labels.append(role_of(world).label(_ROLE))
         clauses = [
             rows.c[s.column.name].desc() if s.descending else rows.c[s.column.name] for s in order
         ]
@@ -312,10 +341,17 @@ def _words(entity: Entity[Any, Any], table: Any) -> ColumnElement[Any]:
 
 def _row(values: Mapping[str, Any]) -> Row:
     row: Row = json_safe(values)
+    role = row.pop(_ROLE, None)
+    if role == "viewer":
+        row["__fixed"] = row["__kept"] = True
+    elif role == "editor" and (fixed := [name for name in BY_MANAGERS if name in row]):
+        row |= {"__fixed": fixed, "__kept": True}
     return {k: v for k, v in row.items() if not (k.endswith("__trashed") and not v)}
 
 
 def editor(source: RepositorySource, **traits: object) -> Editor:
     """Return a grid with a form beside it, over the rows of `source`."""
     entity = source.entity
+    if source.role == "viewer":
+        traits = {"can_add": False, "can_remove": False, **traits}
     return Editor(source, noun=entity.name, plural=entity.plural, **traits)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,19 @@ def as_text(column: Column, value: Any) -> str:
     if column.kind == "time" and not column.editable:
         return _time(str(value))
     return str(value)
+
+
+def in_words(column: Column, row: Mapping[str, Any]) -> str:
+    """Return what people read for a column of `row`; "" for nothing.
+
+    >>> in_words(Column("locationid", "Location", "reference"), {"locationid__label": "Elsinore"})
+    'Elsinore'
+    """
+    value = row.get(column.field)
+    if column.kind == "boolean":
+        return "Yes" if value else "No"
+    words = str(row.get(f"{column.field}__label") or as_text(column, value))
+    return f"{words} (in the trash)" if row.get(f"{column.field}__trashed") else words
 
 
 def from_text(column: Column, text: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets
 
-from workbench.widgets.entry import as_text
+from workbench.widgets.entry import as_text, in_words
 from workbench.widgets.form_model import FormModel
 from workbench.widgets.picker import ReferencePicker
 from workbench.widgets.source import Choice, Column, Source
@@ -48,10 +48,12 @@ class Field:
             self._show_value(value)
         finally:
             self._showing = False
+        self.control.disabled = not self._model.may_change(self.column)
         self.problem.value = self._model.problems.get(field, "")
         clash = field in self._model.conflicts
         self.choice.layout.display = None if clash else "none"
-        self.theirs.value = f"Stored now: {self._words(self._model.stored)}" if clash else ""
+        theirs = in_words(self.column, self._model.stored) or "(empty)"
+        self.theirs.value = f"Stored now: {theirs}" if clash else ""
 
     def _show_value(self, value: Any) -> None:
         field, values = self.column.field, self._model.values
@@ -72,11 +74,6 @@ class Field:
             case _:
                 self.control.value = as_text(self.column, value)
 
-    def _words(self, row: dict[str, Any]) -> str:
-        field = self.column.field
-        value = row.get(f"{field}__label") or as_text(self.column, row.get(field))
-        return str(value) or "(empty)"
-
     def _typed(self, change: dict[str, Any]) -> None:
         if self._showing:
             return
@@ -92,13 +89,12 @@ class Field:
 
     def _control(self) -> Any:
         column = self.column
-        common = {"description": column.title, "disabled": not column.editable}
+        common = {"description": column.title}
         match column.kind:
             case "reference":
                 return ReferencePicker(
-                    self._find, description=column.title, required=column.required,
-                    disabled=not column.editable,
-                )  # fmt: skip
+                    self._find, description=column.title, required=column.required
+                )
             case "boolean":
                 return ipywidgets.Checkbox(indent=False, **common)
             case "choice":

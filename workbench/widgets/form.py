@@ -10,7 +10,8 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from workbench.widgets.entry import as_text
+from workbench.widgets.content import Content, Element, element
+from workbench.widgets.entry import as_text, in_words
 from workbench.widgets.fields import Field
 from workbench.widgets.form_model import FormModel
 from workbench.widgets.panel import Panel
@@ -50,7 +51,9 @@ class RecordForm(Panel):
         foot = ipywidgets.VBox([self.message, buttons])
         foot.add_class("wb-form-foot")
         self.body = ipywidgets.VBox([*self._sections(shown), foot])
-        super().__init__([self.heading, self.body], "wb-form")
+        self.reading = Content()
+        self.reading.add_class("wb-reading")
+        super().__init__([self.heading, self.reading, self.body], "wb-form")
         self.model.observe(self._show, traitlets.All)
         self.model.observe(self._settled, "conflicts")
         self._show()
@@ -77,12 +80,12 @@ class RecordForm(Panel):
     def _first_wrong(self) -> str | None:
         """Return the first field, as they stand in the form, with a conflict or a problem."""
         marked = {**self.model.conflicts, **self.model.problems}
-        return next((field for field in self._order if field in marked), None)
+        return next((c.field for c in self._ordered if c.field in marked), None)
 
     def _sections(self, columns: Sequence[Column]) -> list[ipywidgets.Widget]:
         names = list(dict.fromkeys(column.section for column in columns))
         ordered = sorted(columns, key=lambda column: names.index(column.section))
-        self._order = [column.field for column in ordered]
+        self._ordered = ordered
         shown: list[ipywidgets.Widget] = []
         for section, members in groupby(ordered, key=lambda column: column.section):
             if section:
@@ -90,6 +93,18 @@ class RecordForm(Panel):
             grid = ipywidgets.VBox([self.fields[column.field].box for column in members])
             grid.add_class("wb-form-fields")
             shown.append(grid)
+        return shown
+
+    def _text(self) -> list[Element]:
+        """Describe the row as text: of what cannot be changed, there is nothing to click."""
+        shown: list[Element] = []
+        for section, members in groupby(self._ordered, key=lambda column: column.section):
+            said = ((column, in_words(column, self.model.stored)) for column in members)
+            parts = [_described(column, words) for column, words in said if words]
+            if section and parts:
+                shown.append(element("h3", section))
+            if parts:
+                shown.append(element("dl", *parts))
         return shown
 
     def _show(self, _change: object = None) -> None:
@@ -102,9 +117,19 @@ class RecordForm(Panel):
         self.heading.value = (
             f"No {self.noun} chosen." if empty else named or f"New {self.noun}"
         )  # fmt: skip
-        self.body.layout.display = "none" if empty else None
+        self.body.layout.display = "none" if empty or model.read_only else None
+        self.reading.show(*(self._text() if model.read_only and not empty else ()))
         self.message.value = "Saving…" if model.status == "saving" else model.message
         self.save_button.disabled = model.status == "saving" or bool(model.conflicts)
         self.revert_button.disabled = model.status in ("clean", "saved", "saving")
         for status in ("refused", "saved"):
             (self.add_class if model.status == status else self.remove_class)(f"wb-{status}")
+
+
+def _described(column: Column, words: str) -> Element:
+    return element(
+        "div",
+        element("dt", column.title),
+        element("dd", words),
+        kind=f"wb-read wb-read-{column.kind}",
+    )

@@ -18,6 +18,8 @@ class FormModel(traitlets.HasTraits):
     """State and rules of a form over one row.
 
     `values` is what the fields hold, `stored` the row as last read (empty where none is).
+    `fixed` is what the person may not change in this row, as `__fixed` said when it was loaded: who
+    loses a right while typing is told by the refused save, and nothing typed is taken away.
     `conflicts` holds, by field, the stored value where it and the typed one both changed.
     """
 
@@ -25,6 +27,7 @@ class FormModel(traitlets.HasTraits):
     values = traitlets.Dict()
     problems = traitlets.Dict()
     conflicts = traitlets.Dict()
+    fixed = traitlets.Union([traitlets.Bool(), traitlets.List()], default_value=False)
     message = traitlets.Unicode("")
     status = traitlets.Enum(["empty", "clean", "dirty", "saving", "saved", "refused"], "empty")
 
@@ -37,6 +40,15 @@ class FormModel(traitlets.HasTraits):
     def dirty(self) -> bool:
         return bool(self.changes())
 
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing of this row can be changed."""
+        return not any(self.may_change(column) for column in self.columns)
+
+    def may_change(self, column: Column) -> bool:
+        fixed = self.fixed
+        return column.editable and not (fixed is True or (fixed and column.field in fixed))
+
     def changes(self) -> Row:
         """Return the editable fields whose value differs from the stored one."""
         return {
@@ -47,7 +59,9 @@ class FormModel(traitlets.HasTraits):
 
     def load(self, row: Mapping[str, Any] | None) -> None:
         """Show `row`, or an empty form for None; whatever was typed is forgotten."""
-        self._set(dict(row or {}), status="clean" if row else "empty")
+        with self.hold_trait_notifications():
+            self.fixed = (row or {}).get("__fixed", False)
+            self._set(dict(row or {}), status="clean" if row else "empty")
 
     def enter(self, field: str, value: Any, label: str | None = None) -> None:
         """Take a value as typed: text for kinds that are typed, else the value itself."""

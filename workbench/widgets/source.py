@@ -2,7 +2,9 @@
 
 A row is a dict of JSON values: `id` (text), `version` (integer), every column's field, and for a
 reference also `<field>__label`, the words that people read, and `<field>__trashed`, true
-if the record it points to is in the trash.
+if the record it points to is in the trash. What the person may not do with this row is said by
+`__fixed`, the fields they may not change, or true for all, and by `__kept`, true if they may not
+remove it.
 """
 
 from __future__ import annotations

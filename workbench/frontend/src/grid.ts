@@ -145,7 +145,9 @@ class GridView implements Watcher {
       getRowId: ({ data }) => data.id,
       floatingFiltersHeight: FILTERS_PIXELS,
       selectionColumnDef: { headerName: "Select", headerClass: "wb-select-header" },
-      rowSelection: { mode: "multiRow", headerCheckbox: false, checkboxes: this.model.get<boolean>("can_remove"), enableClickSelection: false },
+      rowSelection: { mode: "multiRow", headerCheckbox: false, checkboxes: this.model.get<boolean>("can_remove"), enableClickSelection: false, isRowSelectable: ({ data }) => data?.["__kept"] !== true, hideDisabledCheckboxes: true },
+      // Where nothing is edited, dragging over cells marks their text.
+      enableCellTextSelection: !this.columns.some((column) => column.editable),
       rowClassRules: {
         "wb-gone": (p) => Boolean(p.data && this.edits.gone.has(p.data.id)),
         "wb-active": (p) => Boolean(p.data && p.data.id === this.model.get<string>("active")),

@@ -32,7 +32,7 @@ export function engineColumn(column: Column, edits: Edits, find: Find): ColDef<R
     cellDataType: false,
     minWidth: NARROWEST,
     width: least[kind],
-    editable: (p) => column.editable && kind !== "picture" && Boolean(p.data) && !edits.gone.has(p.data?.id ?? ""),
+    editable: (p) => column.editable && kind !== "picture" && Boolean(p.data) && !isFixed(p.data, field) && !edits.gone.has(p.data?.id ?? ""),
     cellClass: kind === "integer" || kind === "number" ? "wb-number" : `wb-${kind}`,
     cellClassRules: {
       "wb-bad": (p) => message(p.data) !== "",
@@ -59,6 +59,12 @@ export function engineColumn(column: Column, edits: Edits, find: Find): ColDef<R
     definition.suppressFloatingFilterButton = true;
   }
   return definition;
+}
+
+/** Whether this person may not change the field in this row. */
+function isFixed(row: Row | undefined, field: string): boolean {
+  const fixed = row?.["__fixed"];
+  return fixed === true || (Array.isArray(fixed) && fixed.includes(field));
 }
 
 function take(p: ValueSetterParams<Row>, column: Column, edits: Edits): boolean {
