@@ -52,21 +52,46 @@ async def test_a_revoked_login_is_ended_and_stays_so(people):
             await asyncpg.connect(people.url, user=login.role, password=password)
 
 
-@pytest.mark.parametrize(
-    "change", ["role = 'viewer'", "is_active = false", "deleted_at = now()", "role = 'admin'"]
-)
-async def test_a_changed_user_loses_all_logins_at_once(people, change):
-    second = await people.connect(await people.login("bob"))
+async def change(people, name: str, what: str) -> None:
     async with people.owner.writing() as connection:
         await connection.exec_driver_sql(
-            f"UPDATE \"user\" SET {change} WHERE email = 'bob@example.org'"
+            f"UPDATE \"user\" SET {what} WHERE email = '{name}@example.org'"
         )
+
+
+RENAMED = "UPDATE persona SET name = name || '!' WHERE id = $1"
+
+
+async def test_a_changed_role_counts_at_once_in_sessions_that_are_open(people):
+    bob, persona = people["bob"], people.rows["persona"]
+    changing = await bob.prepare(RENAMED)
+    await changing.fetch(persona)
+    await change(people, "bob", "role = 'viewer'")
+    for attempt in (changing.fetch(persona), bob.execute(RENAMED, persona)):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await attempt
+    assert await bob.fetchval("SELECT count(*) FROM persona") == 2
+    await change(people, "bob", "role = 'admin'")
+    assert await bob.execute(RENAMED, persona) == "UPDATE 1"
+
+
+async def test_a_login_that_only_reads_writes_nothing_after_its_user_is_promoted(people):
+    reader = await people.connect(await people.login("bob", read_only=True))
+    await change(people, "bob", "role = 'admin'")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await reader.execute(RENAMED, people.rows["persona"])
+    await reader.close()
+
+
+@pytest.mark.parametrize("changed", ["is_active = false", "deleted_at = now()"])
+async def test_a_user_who_is_put_to_rest_loses_all_logins_at_once(people, changed):
+    second = await people.connect(await people.login("bob"))
+    await change(people, "bob", changed)
     await until(people, "bob")
     with pytest.raises((*Ended, asyncpg.exceptions.InternalClientError)):
         await second.execute("SELECT 1")
-    if change in ("is_active = false", "deleted_at = now()"):
-        with pytest.raises(NotAllowed):
-            await people.login("bob")
+    with pytest.raises(NotAllowed):
+        await people.login("bob")
 
 
 async def test_a_login_that_only_reads_writes_nothing(people):

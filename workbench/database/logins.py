@@ -19,13 +19,23 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.errors import NotAllowed, StoreUnavailable
 
-__all__ = ["Login", "OwnLogin", "issue_login", "login_of", "reap", "revoke_login", "scram_verifier"]
+__all__ = [
+    "Login",
+    "OwnLogin",
+    "extend_logins",
+    "issue_login",
+    "login_of",
+    "reap",
+    "revoke_login",
+    "scram_verifier",
+]
 
 _ITERATIONS = 4096  # PostgreSQL's own; the password is 256 random bits, so more buys nothing
 _ISSUE = text(
     "SELECT rolname, expires_at FROM auth.issue_login(:user, :verifier, :purpose, :lifetime,"
-    " :connections, :read_only)"
+    " :connections, :read_only, :session, :token)"
 )
+_EXTEND = text("SELECT auth.extend_logins(CAST(:roles AS name[]), :lifetime)")
 _WHOSE = text("SELECT session_user LIKE 'workbench\\_login\\_%', rules.acting_user()")
 _REVOKE = text("SELECT auth.revoke_login(:role)")
 _REAP = text("SELECT auth.reap()")
@@ -88,6 +98,8 @@ async def issue_login(
     lifetime: timedelta = timedelta(hours=8),
     connections: int = 10,
     read_only: bool = False,
+    session: UUID | None = None,
+    token: UUID | None = None,
 ) -> Login:
     """Return a new login of `user`, of the rights that the user has, at most an editor's.
 
@@ -103,11 +115,13 @@ async def issue_login(
         How many it may open at once, at most 20.
     read_only
         Whether it may only read, whatever the user may.
+    session, token
+        What it was issued for, and ends with.
 
     Raises
     ------
     NotAllowed
-        The user is not active.
+        The user is not active, or the session or token has ended.
     StoreUnavailable
         The user has too many logins in use.
     """
@@ -119,6 +133,8 @@ async def issue_login(
         "lifetime": lifetime,
         "connections": connections,
         "read_only": read_only,
+        "session": session,
+        "token": token,
     }
     async with server.reading() as connection:
         with translated("login"):
@@ -146,6 +162,14 @@ async def revoke_login(server: Database, role: str) -> None:
     async with server.reading() as connection:
         with translated("login"):
             await connection.execute(_REVOKE, {"role": role})
+
+
+async def extend_logins(server: Database, roles: list[str], lifetime: timedelta) -> int:
+    """Let logins that live go on for `lifetime` from now; return how many there were."""
+    async with server.reading() as connection:
+        with translated("login"):
+            extended = await connection.scalar(_EXTEND, {"roles": roles, "lifetime": lifetime})
+    return int(extended or 0)
 
 
 async def reap(server: Database) -> None:

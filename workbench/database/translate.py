@@ -23,6 +23,7 @@ from workbench.errors import (
     InvalidDraft,
     MissingReference,
     NotAllowed,
+    NotFound,
     Refused,
     StillInUse,
     StoreUnavailable,
@@ -164,6 +165,8 @@ def translate(
         )
     if state in ("42501", "25006"):
         return NotAllowed(_refused(entity), entity=entity)
+    if state == "P0002":
+        return NotFound("user", (values or {}).get("email", "of this name"), "Who may sign in?")
     if state.startswith("23") or state in _TEXT:
         return _refusal(error, state, entity, values or {}, removing=removing)
     return WorkbenchError(f"The database refused this ({state or type(error).__name__}).")
@@ -230,6 +233,14 @@ def _refusal(
         return Refused(
             f"A {table} that is not in the trash cannot be purged. Remove it first.", **about
         )
+    if rule == "heir":
+        return Refused(
+            "A world of this account has nobody to take it over. Make an heir a member, or "
+            "trash and purge the world.",
+            **about,
+        )
+    if rule == "last":
+        return Refused("The last administrator cannot go. Make another one first.", **about)
     if rule == "fixed":
         return Refused(
             f"The {field} of a {table} cannot change. Add a new one and remove this one.", **about
