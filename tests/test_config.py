@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.config import Settings, read_settings, set_variables
+from workbench.config import Settings, read_providers, read_settings, set_variables
 from workbench.errors import BadSettings
 
 URL = "postgresql://ada:s3cret-word@db.example.org/worlds"
@@ -204,3 +204,79 @@ def test_settings_cannot_change_behind_ones_back():
     settings = read_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.pool_size = 9
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["https://bench.example.org", "https://Bench.example.org:8443/", "http://127.0.0.1:8866"],
+)
+def test_a_public_url_is_kept_as_an_origin(value):
+    assert read_settings(public_url=value).public_url == value.lower().rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "bench.example.org",
+        "http://bench.example.org",
+        "https://",
+        "https://a@b.org",
+        "https://b.org/path",
+        "ftp://b.org",
+        "https://b.org?x=1",
+    ],
+)
+def test_a_public_url_that_is_no_safe_origin_is_refused(value):
+    with pytest.raises(BadSettings, match="WORKBENCH_PUBLIC_URL"):
+        read_settings(public_url=value)
+
+
+def test_signing_up_by_domain_needs_domains(monkeypatch):
+    with pytest.raises(BadSettings, match="WORKBENCH_SIGN_UP_DOMAINS"):
+        read_settings(sign_up="domain")
+    settings = read_settings(sign_up="domain", sign_up_domains="Example.org, b.example")
+    assert settings.sign_up_domains == "example.org b.example"
+    with pytest.raises(BadSettings, match="WORKBENCH_SIGN_UP_DOMAINS"):
+        read_settings(sign_up_domains="@example.org")
+
+
+GOOGLE = {
+    "WORKBENCH_OAUTH_GOOGLE_CLIENT_ID": "id",
+    "WORKBENCH_OAUTH_GOOGLE_CLIENT_SECRET": "s3cret-word",
+}
+ACME = {
+    "WORKBENCH_OAUTH_ACME_CLIENT_ID": "id",
+    "WORKBENCH_OAUTH_ACME_CLIENT_SECRET": "s3cret-word",
+    "WORKBENCH_OAUTH_ACME_DISCOVERY_URL": "https://id.acme.example/.well-known/openid-configuration",
+}
+
+
+def test_a_provider_is_there_when_it_is_set(monkeypatch, caplog):
+    assert read_providers() == {}
+    for name, value in (GOOGLE | ACME).items():
+        monkeypatch.setenv(name, value)
+    found = read_providers()
+    assert list(found) == ["acme", "google"]
+    assert found["google"] == {"client_id": "id", "client_secret": "s3cret-word"}
+    assert found["acme"]["discovery_url"].startswith("https://id.acme.example/")
+    read_settings()
+    assert caplog.messages == [], "they are settings"
+
+
+@pytest.mark.parametrize("missing", [*GOOGLE, *ACME])
+def test_a_provider_that_is_set_in_part_is_refused_by_the_variable(monkeypatch, missing):
+    given = GOOGLE if missing in GOOGLE else ACME
+    for name, value in given.items():
+        if name != missing:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettings, match=missing) as refused:
+        read_providers()
+    assert "s3cret-word" not in str(refused.value)
+
+
+def test_a_setting_of_another_provider_is_refused(monkeypatch):
+    for name, value in GOOGLE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WORKBENCH_OAUTH_GOOGLE_TENANT", "common")
+    with pytest.raises(BadSettings, match="WORKBENCH_OAUTH_GOOGLE_TENANT"):
+        read_providers()
