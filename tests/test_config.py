@@ -41,6 +41,14 @@ def test_every_variable_is_read(monkeypatch, tmp_path):
         "CONNECT_TIMEOUT_SECONDS": "2.5",
         "POOL_TIMEOUT_SECONDS": "3",
         "STATEMENT_TIMEOUT_SECONDS": "0",
+        "PUBLIC_URL": "https://bench.example.org",
+        "PUBLIC_DATABASE_URL": "postgresql://db.example.org/workbench",
+        "SIGN_UP": "open",
+        "SIGN_UP_DOMAINS": "example.org",
+        "SESSION_IDLE_HOURS": "1",
+        "SESSION_HOURS": "8",
+        "SERVER": "https://bench.example.org",
+        "TOKEN": "s3cret-word",
     }
     assert set(given) == {field.upper() for field in Settings.model_fields}
     for name, value in given.items():
