@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
@@ -19,6 +19,11 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 import workbench
+from workbench.database.address import Address
+from workbench.database.engine import Database
+from workbench.database.logins import OwnLogin
+from workbench.database.users import acting_user
+from workbench.entities.world import World
 from workbench.workspace import Workspace
 
 START_SECONDS = 90
@@ -45,6 +50,24 @@ class Running:
             found = re.search(r"http://\S+", line)
             if found:
                 return found.group()
+
+
+@pytest.fixture
+async def sign_in(database_url: str) -> AsyncIterator[Callable[..., Awaitable[Workspace]]]:
+    """Sign somebody in: `await sign_in("eve")`, with a role in the installation."""
+    opened: list[Workspace] = []
+
+    async def sign_in(name: str, role: str = "editor") -> Workspace:
+        owner = Database(Address.parse(database_url))
+        user = await acting_user(owner, f"{name}@example.org", role=role)
+        login = OwnLogin(owner, user, "tests")
+        database = Database(await login.address(), userid=user, login=login)
+        opened.append(Workspace(database, login=login))
+        return opened[-1]
+
+    yield sign_in
+    for workspace in opened:
+        await workspace.close()
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +114,18 @@ async def there(up: Running, signed_in) -> AsyncIterator[Workspace]:
         for name in ("personas", "locations"):
             await getattr(workspace, name).add(name=SCRIPT, display_name=SCRIPT, worldid=world.id)
         yield workspace
+
+
+@pytest.fixture
+async def wessex(up: Running, there: Workspace) -> AsyncIterator[tuple[Workspace, World]]:
+    """A world of somebody else's that the reader may read, and its owner's workspace."""
+    async with await workbench.connect(home=up.home, user="hardy@example.org") as theirs:
+        world = await theirs.worlds.add(name="Wessex")
+        await theirs.personas.add(name="Tess", kind="milkmaid", worldid=world.id)
+        reader = await there.users.get(there.database.userid)
+        await theirs.share(world, reader.email)
+        yield theirs, world
+        await theirs.worlds.remove(world)
 
 
 class Reader:

@@ -10,7 +10,14 @@ WORLD, RECORD = uuid4(), uuid4()
 
 
 @pytest.mark.parametrize(
-    "place", [Place(), Place(WORLD), Place(WORLD, "scene"), Place(WORLD, "scene", RECORD)]
+    "place",
+    [
+        Place(),
+        Place(WORLD),
+        Place(WORLD, "scene"),
+        Place(WORLD, "scene", RECORD),
+        Place(WORLD, "members"),
+    ],
 )
 def test_a_place_is_read_back_from_its_words(place):
     assert Place.parse(str(place)) == place

@@ -129,3 +129,45 @@ async def test_script_in_a_name_stays_text(editor, source):
     await type_and_save(editor, "name", "<script>alert(1)</script>")
     assert editor.form.heading.value == "<script>alert(1)</script>"
     assert type(editor.form.heading).__name__ == "Label"
+
+
+async def test_a_row_that_may_not_be_changed_is_shown_as_text(editor, source):
+    source.rows["r3"]["__fixed"] = True
+    source.rows["r3"] |= {"name": "<b>Ghost</b>", "tags": ["night", "storm"]}
+    await editor.browser.ask("page", start=0, count=100)
+    await choose(editor, "r3")
+    form = editor.form
+    assert form.heading.value == "<b>Ghost</b>"
+    assert form.body.layout.display == "none"  # no field, no Save
+    assert text(form) == {
+        "Kind": "indoors",
+        "Location": "Elsinore 3 (in the trash)",
+        "Position": "4",
+        "Open": "No",
+        "Tags": "night, storm",
+        "Description": "What happens in scene 3.",
+        "Changed": "2026-11-21 08:00 UTC",
+    }
+    await choose(editor, "r4")
+    assert (form.body.layout.display, text(form)) == (None, {})
+
+
+async def test_one_field_may_be_fixed_in_a_row(editor, source):
+    source.rows["r3"]["__fixed"] = ["open", "locationid"]
+    await editor.browser.ask("page", start=0, count=100)
+    await choose(editor, "r3")
+    fields = editor.form.fields
+    fixed = {name for name, field in fields.items() if field.control.disabled}
+    assert fixed == {"open", "locationid", "updated_at"}
+    assert editor.form.body.layout.display is None
+    await choose(editor, "r4")
+    assert not fields["open"].control.disabled
+
+
+def text(form):
+    """Return what a form that is only read says, by title."""
+    return {
+        described["children"][0]["text"]: described["children"][1]["text"]
+        for node in form.reading.nodes
+        for described in node.get("children", ())
+    }

@@ -159,3 +159,19 @@ def test_revert_brings_back_the_stored_values(model):
     model.enter("position", "x")
     model.revert()
     assert (model.values["name"], model.problems, model.status) == ("Scene 1", {}, "clean")
+
+
+def test_fields_that_are_fixed_in_a_row_may_not_be_changed(model, source):
+    position = next(c for c in source.columns if c.field == "position")
+    model.load({**source.rows["r1"], "__fixed": ["position"]})
+    assert (model.may_change(position), model.read_only) == (False, False)
+    model.load({**source.rows["r1"], "__fixed": True})
+    assert model.read_only
+    model.load(source.rows["r1"])
+    assert (model.may_change(position), model.read_only) == (True, False)
+
+
+def test_who_loses_a_right_while_typing_loses_nothing_typed(model, source):
+    model.enter("name", "Typed")
+    model.merge({**source.rows["r1"], "version": 2, "__fixed": True})
+    assert (model.changes(), model.read_only) == ({"name": "Typed"}, False)

@@ -265,3 +265,38 @@ async def test_the_number_of_an_older_question_is_not_shown(show, monkeypatch):
     await reader.sort("Position")
     await expect(reader.cell("r100", "name")).to_be_visible()
     await expect(reader.count).to_have_text("111 scenes")
+
+
+async def test_what_may_not_be_changed_opens_no_editor_and_what_may_not_be_removed_no_box(
+    source, show
+):
+    source.rows["r1"] |= {"__fixed": True, "__kept": True}
+    source.rows["r2"] |= {"__fixed": ["name"]}
+    reader = Reader(await show(Grid(source, noun="scene", plural="scenes")))
+    await expect(reader.cell("r1", "name")).to_be_visible()
+    for id, field in (("r1", "name"), ("r1", "position"), ("r2", "name")):
+        await reader.cell(id, field).dblclick()
+        await expect(reader.page.locator(".ag-cell-inline-editing")).to_have_count(0)
+    await reader.edit("r2", "position", "9")
+    await expect(reader.live).to_have_text("Saved.")
+    boxes = reader.page.locator(".ag-row[row-id='r1'] input[type='checkbox']:visible")
+    await expect(boxes).to_have_count(1)  # of the field Open
+    await expect(boxes).to_be_disabled()
+    await reader.page.locator(".ag-row[row-id='r2'] input[type='checkbox']").first.check()
+    await expect(reader.remove).to_have_text("Remove (1)")
+
+
+async def test_a_grid_that_is_only_read_lets_text_be_marked_and_rows_be_found(source, show):
+    source.columns = [replace(column, editable=False) for column in source.columns]
+    grid = Grid(source, noun="scene", plural="scenes", can_add=False, can_remove=False)
+    reader = Reader(await show(grid))
+    await reader.cell("r0", "name").get_by_text("Scene 0").dblclick(position={"x": 8, "y": 8})
+    assert (await reader.page.evaluate("getSelection().toString()")).strip() == "Scene"
+    await expect(reader.page.locator(".ag-cell-inline-editing")).to_have_count(0)
+    for action in ("grid-add", "grid-remove"):
+        await expect(reader.page.get_by_test_id(action)).to_have_count(0)
+    await expect(reader.page.locator(".ag-header-cell-text", has_text="*")).to_have_count(0)
+    await reader.filter("name").fill("Scene 29")
+    await expect(reader.count).to_have_text("11 scenes")
+    await reader.cell("r29", "name").click()
+    await expect(reader.active).to_contain_text("Scene 29")

@@ -44,12 +44,14 @@ async def members_page(
     model = MembersModel(wb, world.id, again)
     await model.load()
     if standing.role != "manager":
-        return [head, Content(element("ul", *map(_listed, model.members), kind="wb-people"))]
+        listed = [_listed(member, me=model.is_me(member)) for member in model.members]
+        return [head, Content(element("ul", *listed, kind="wb-people"))]
     return [head, MembersView(model, world.label)]
 
 
-def _listed(member: Member) -> Element:
-    return element("li", element("strong", member.label), element("span", member.role))
+def _listed(member: Member, *, me: bool) -> Element:
+    name = f"{member.label} (you)" if me else member.label
+    return element("li", element("strong", name), element("span", member.role))
 
 
 class MembersModel(traitlets.HasTraits):
@@ -126,10 +128,12 @@ class MembersView(Panel):
         self.problem = _label("wb-problem")
         line = ipywidgets.HBox([self.email, self.role, self.share_button])
         line.add_class("wb-share")
+        asked = ipywidgets.VBox([line, self.problem])
+        asked.add_class("wb-row")  # ties the problem to the field, for screen readers
         self.list = ipywidgets.VBox()
         self.list.add_class("wb-people")
         self.rows: dict[str, MemberRow] = {}
-        parts = [line, self.problem, self.message, self.list, self.messages]
+        parts = [asked, self.message, self.list, self.messages]
         super().__init__(parts, "wb-form", "wb-members")
         model.observe(lambda _: self._show(), traitlets.All)
         self._show()

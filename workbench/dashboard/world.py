@@ -39,10 +39,9 @@ async def world_page(wb: Workspace, world: World, standing: Standing, go: Go) ->
     counts = await numbers(wb.database, world.id)
     outline = await wb.outline(world)
     changes = await wb.latest_changes(world, limit=_CHANGES)
-    head = await _head(wb, world)
+    head = await _head(wb, world, standing)
     tiles = Content(
         head,
-        reading_note(standing),
         element("section", element("ul", *_tiles(world, counts)), kind="wb-numbers"),
         on_action=go,
     )
@@ -63,7 +62,7 @@ async def world_page(wb: Workspace, world: World, standing: Standing, go: Go) ->
     return [tiles, columns]
 
 
-async def _head(wb: Workspace, world: World) -> Element:
+async def _head(wb: Workspace, world: World, standing: Standing) -> Element:
     image = None
     if world.imageid is not None:
         image = picture(await wb.thumbnail(world.imageid), "")
@@ -72,6 +71,7 @@ async def _head(wb: Workspace, world: World) -> Element:
         element("h1", world.label),
         element("p", world.description) if world.description else None,
         element("p", ", ".join(world.tags), kind="wb-soft") if world.tags else None,
+        reading_note(standing),
     )
     return element("header", image, words, kind="wb-head")
 

@@ -98,7 +98,8 @@ class RecordForm(Panel):
     def _text(self) -> list[Element]:
         """Describe the row as text: of what cannot be changed, there is nothing to click."""
         shown: list[Element] = []
-        for section, members in groupby(self._ordered, key=lambda column: column.section):
+        rest = self._ordered[1:]  # the first is the heading
+        for section, members in groupby(rest, key=lambda column: column.section):
             said = ((column, in_words(column, self.model.stored)) for column in members)
             parts = [_described(column, words) for column, words in said if words]
             if section and parts:
