@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves siblings unseen
 from oidc import OpenIDProvider
 from stand_ins import Facebook, GitHub, Hostile
-from visits import REDIRECT_URI, flow_with
+from visits import REDIRECT_URI, flow_of
 
 from workbench.auth.flow import Flow
 
@@ -34,7 +34,7 @@ async def hostile() -> AsyncIterator[Hostile]:
 @pytest.fixture
 async def flow(hostile: Hostile) -> AsyncIterator[Flow]:
     """Signing in with the hostile provider, as `example`."""
-    made = flow_with(hostile)
+    made = flow_of(discovery_url=hostile.discovery_url)
     yield made
     await made.close()
 

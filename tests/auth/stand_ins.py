@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import RSAKey
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
@@ -46,7 +46,7 @@ class StandIn:
 
     async def __aenter__(self) -> Self:
         [socket] = bind_sockets(0, "127.0.0.1")
-        self._server = HTTPServer(Application([(".*", _Handler, {"stand_in": self})]))
+        self._server = HTTPServer(Application([(".*", Handler, {"stand_in": self})]))
         self._server.add_socket(socket)
         self.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
         return self
@@ -80,7 +80,7 @@ class StandIn:
         raise NotImplementedError
 
 
-class _Handler(RequestHandler):
+class Handler(RequestHandler):
     def initialize(self, stand_in: StandIn) -> None:
         self.stand_in = stand_in
 
@@ -161,7 +161,8 @@ class Hostile(StandIn):
             signed = ".".join(_base64(json.dumps(part)) for part in (wanted, claims))
             mac = hmac.new(self.key, signed.encode(), hashlib.sha256).digest()
             return f"{signed}.{_base64(mac)}"
-        return jwt.encode(wanted, claims, self.key, algorithms=[wanted["alg"]])
+        payload = json.dumps(claims)
+        return jws.serialize_compact(wanted, payload, self.key, algorithms=[wanted["alg"]])
 
     def id_token(self, nonce: str, **changed: Any) -> str:
         claims = {
@@ -178,7 +179,7 @@ class Hostile(StandIn):
         }
         return self.sign(_overruled(claims, {**self.claims, **changed}))
 
-    def answer(self, path: str, request: _Handler) -> Any:
+    def answer(self, path: str, request: Handler) -> Any:
         if path.endswith("/.well-known/openid-configuration"):
             about = {
                 "issuer": self.url,
@@ -226,7 +227,7 @@ class GitHub(StandIn):
             {"email": "cat@example.org", "primary": True, "verified": True},
         ]
 
-    def answer(self, path: str, request: _Handler) -> Any:
+    def answer(self, path: str, request: Handler) -> Any:
         if path == "/login/oauth/access_token":
             answer = self._token(request)
             wants_json = request.request.headers.get("Accept") == "application/json"
@@ -237,7 +238,7 @@ class GitHub(StandIn):
             return 401, {"message": "Bad credentials"}
         return self.user if path == "/user" else self.emails
 
-    def _token(self, request: _Handler) -> dict[str, str]:
+    def _token(self, request: Handler) -> dict[str, str]:
         if not request.knows_the_secret:
             return {"error": "incorrect_client_credentials", "error_description": "<b>wrong</b>"}
         if self.redeemed(request.form) is None:
@@ -258,7 +259,7 @@ class Facebook(StandIn):
         }
         self.about_token: dict[str, Any] = {"app_id": CLIENT_ID, "is_valid": True}
 
-    def answer(self, path: str, request: _Handler) -> Any:
+    def answer(self, path: str, request: Handler) -> Any:
         query = {name: request.get_query_argument(name) for name in request.request.arguments}
         match path.removeprefix("/v23.0"):
             case "/oauth/access_token":

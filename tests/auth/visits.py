@@ -8,7 +8,7 @@ from html import unescape
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx2
-from stand_ins import CLIENT_ID, CLIENT_SECRET, Hostile, StandIn
+from stand_ins import CLIENT_ID, CLIENT_SECRET, StandIn
 
 from workbench.auth.flow import Flow
 from workbench.auth.identity import Client, Identity
@@ -17,28 +17,10 @@ from workbench.auth.providers import Provider, provider_of
 REDIRECT_URI = "http://127.0.0.1:8866/sign-in/callback"
 
 
-def flow_with(hostile: Hostile, name: str = "example", **changed: str | None) -> Flow:
-    about = {
-        "client_id": CLIENT_ID,
-        "client_secret": CLIENT_SECRET,
-        "discovery_url": hostile.discovery_url,
-        **changed,
-    }
-    return Flow([Client(name, **about)], lambda _: REDIRECT_URI)
-
-
 def flow_of(made: Callable[[Client, str], Provider] = provider_of, **about: str | None) -> Flow:
     """Return a flow of one provider, made as a test says."""
-    client = Client(
-        **{
-            "name": "example",
-            "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-            "discovery_url": None,
-            **about,
-        }
-    )
-    return Flow([client], lambda _: REDIRECT_URI, made)
+    usual = {"name": "example", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    return Flow([Client(**{**usual, **about})], lambda _: REDIRECT_URI, made)
 
 
 async def signed_in(flow: Flow, stand_in: StandIn, name: str = "example") -> Identity:

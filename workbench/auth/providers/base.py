@@ -148,7 +148,9 @@ def _titled(name: str) -> str:
 
 
 def _same(given: str | None, kept: str) -> bool:
-    return given is not None and bool(kept) and compare_digest(given.encode(), kept.encode())
+    if given is None or not given.isascii():
+        return False
+    return bool(kept) and compare_digest(given, kept)
 
 
 def _site(url: str) -> tuple[str, str] | None:
