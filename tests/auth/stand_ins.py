@@ -260,7 +260,7 @@ class Facebook(StandIn):
         self.about_token: dict[str, Any] = {"app_id": CLIENT_ID, "is_valid": True}
 
     def answer(self, path: str, request: Handler) -> Any:
-        query = {name: request.get_query_argument(name) for name in request.request.arguments}
+        query = {name: request.get_query_argument(name) for name in request.request.query_arguments}
         match path.removeprefix("/v23.0"):
             case "/oauth/access_token":
                 if not request.knows_the_secret:

@@ -13,6 +13,13 @@ from workbench.auth.providers.conversation import Conversation
 from workbench.auth.providers.discovery import Endpoints
 from workbench.errors import SignInRefused
 
+_CODES = {
+    **dict.fromkeys((1, 101, 190), "invalid_client"),
+    100: "invalid_grant",
+    **dict.fromkeys((2, 4, 17), "temporarily_unavailable"),
+}
+"""What the Graph's numbers mean here, in the standards' words."""
+
 
 class Facebook(Provider):
     """Its Graph tells who a token is about; the token must be one for this registration.
@@ -46,16 +53,10 @@ class Facebook(Provider):
         )
 
     def explain(self, error: object) -> SignInRefused:
-        # The token endpoint gives an object with a number: "Error codes" in the Graph's guides.
+        # The dialog gives a word, the token endpoint an object with a number.
         match error:
-            case {"code": 1 | 101 | 190}:
-                return self.refusals.of_code("invalid_client")
-            case {"code": 100}:
-                return self.refusals.of_code("invalid_grant")
-            case {"code": 2 | 4 | 17}:
-                return self.refusals.of_code("temporarily_unavailable")
             case {"code": int(number)}:
-                return self.refusals.misconfigured(f"the provider said: error {number}")
+                return self.refusals.of_code(_CODES.get(number), f"error {number}")
         return super().explain(error)
 
     async def identify(

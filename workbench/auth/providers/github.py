@@ -41,9 +41,9 @@ class GitHub(Provider):
     def explain(self, error: object) -> SignInRefused:
         match error:
             case "bad_verification_code":
-                return self.refusals.of_code("invalid_grant")
+                return self.refusals.of_code("invalid_grant", error)
             case "incorrect_client_credentials":
-                return self.refusals.of_code("invalid_client")
+                return self.refusals.of_code("invalid_client", error)
         return super().explain(error)
 
     async def identify(

@@ -101,9 +101,15 @@ class Refusals:
             code="no_email",
         )
 
-    def of_code(self, error: object) -> SignInRefused:
-        """Translate an error code of the standards: RFC 6749 (4.1.2.1, 5.2) and OpenID Connect."""
-        said = f"the provider said: {word(error)}"
+    def of_code(self, error: object, said: str | None = None) -> SignInRefused:
+        """Translate an error code of the standards: RFC 6749 (4.1.2.1, 5.2) and OpenID Connect.
+
+        Parameters
+        ----------
+        said
+            What the provider says for it in words or numbers of its own.
+        """
+        said = f"the provider said: {said or word(error)}"
         match error:
             case "access_denied" | "consent_required" | "interaction_required" | "login_required":
                 return self.denied()
