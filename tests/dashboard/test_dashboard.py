@@ -148,6 +148,7 @@ async def test_references_are_picked_by_searching(reader, there):
     await expect(option.first).to_be_visible()
     await option.first.click()
     await expect(reader.cell("Kukri", "personaid")).to_contain_text("Lucy Westenra")
+    await expect(reader.page.get_by_test_id("grid-live")).to_contain_text("aved")
     lucy = await there.personas.get(name="Lucy Westenra", world="Dracula")
     knife = (await there.things.find(search="kukri", world="Dracula"))[0]
     assert knife.personaid == lucy.id

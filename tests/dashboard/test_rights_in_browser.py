@@ -42,7 +42,7 @@ async def test_a_role_that_is_lost_while_the_page_is_open_loses_nothing_typed(
     await theirs.share(world, mail, role="editor")
     await banner.get_by_role("button", name="Try again").click()
     await expect(reader.page.get_by_test_id("grid-live")).to_have_text("Saved.")
-    assert (await theirs.personas.get(name="Tess", world=world.id)).kind == "heroine"
+    assert (await theirs.personas.get(name="Tess", worldid=world.id)).kind == "heroine"
 
 
 async def test_a_manager_shares_changes_and_takes_back(reader, there):
@@ -55,9 +55,9 @@ async def test_a_manager_shares_changes_and_takes_back(reader, there):
     await page.get_by_role("button", name="Share").click()
     line = page.locator(".wb-member", has_text="seward@example.org")
     await expect(line).to_contain_text("has not signed in yet")
-    await expect(page.get_by_role("status")).to_contain_text("Shared with Seward@example.org")
+    await expect(page.locator(".wb-form-message")).to_contain_text("Shared with Seward@example.org")
     await page.get_by_label("Role of seward@example.org").select_option("viewer")
-    await expect(page.get_by_role("status")).to_contain_text("is viewer now")
+    await expect(page.locator(".wb-form-message")).to_contain_text("is viewer now")
     assert [m.role for m in await there.members("Dracula") if m.pending] == ["viewer"]
     await line.get_by_role("button", name="Remove").click()
     await page.get_by_role("dialog").get_by_role("button", name="Remove").click()

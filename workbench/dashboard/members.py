@@ -80,7 +80,7 @@ class MembersModel(traitlets.HasTraits):
         if "@" not in email:
             self.message, self.problem = "", "This is no e-mail address."
             return False
-        said = f"Shared with {email.strip()} as {role}."
+        said = f"Shared with {email.strip()} as {role}. Tell them: no e-mail is sent."
         return await self._do(self._wb.share(self._world, email, role=role), said)
 
     async def change(self, member: Member, role: str) -> None:
