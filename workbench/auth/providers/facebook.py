@@ -60,11 +60,7 @@ class Facebook(Provider):
         return super().explain(error)
 
     async def identify(
-        self,
-        talk: Conversation,
-        token: Mapping[str, Any],
-        pending: Pending,
-        answer_issuer: str | None,
+        self, talk: Conversation, token: Mapping[str, Any], pending: Pending
     ) -> Identity:
         access_token: str = token["access_token"]
         await self._check(talk, access_token)

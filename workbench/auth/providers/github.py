@@ -44,14 +44,12 @@ class GitHub(Provider):
                 return self.refusals.of_code("invalid_grant", error)
             case "incorrect_client_credentials":
                 return self.refusals.of_code("invalid_client", error)
+            case "unverified_user_email":
+                return self.refusals.no_email(self.without_email)
         return super().explain(error)
 
     async def identify(
-        self,
-        talk: Conversation,
-        token: Mapping[str, Any],
-        pending: Pending,
-        answer_issuer: str | None,
+        self, talk: Conversation, token: Mapping[str, Any], pending: Pending
     ) -> Identity:
         user = await talk.get(f"{self._api}/user", bearer=token["access_token"])
         emails = await talk.get(f"{self._api}/user/emails", bearer=token["access_token"])

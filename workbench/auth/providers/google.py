@@ -22,6 +22,7 @@ class Google(OpenID):
     label = "Google"
     ends_sessions = False
     said_of_email = ("email_verified", "hd")
+    variable = "CLIENT_ID"
 
     def __init__(
         self, client: Client, redirect_uri: str, *, base: str = "https://accounts.google.com"

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from workbench.auth.identity import Client, Identity, Pending
-from workbench.auth.providers.conversation import Conversation
 from workbench.auth.providers.discovery import Endpoints
 from workbench.auth.providers.openid import OpenID
+from workbench.auth.providers.refusals import Refusals
 from workbench.errors import BadSettings
 
 _PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -28,6 +28,7 @@ class Microsoft(OpenID):
     label = "Microsoft"
     ends_sessions = False
     said_of_email = ("xms_edov",)
+    variable = "TENANT"
 
     def __init__(
         self,
@@ -38,8 +39,9 @@ class Microsoft(OpenID):
     ) -> None:
         tenant = (client.tenant or "common").lower()
         if tenant not in ("common", "organizations", "consumers") and _uuid(tenant) is None:
+            variable = Refusals(client, self.label).variable("TENANT")
             raise BadSettings(
-                f"{self._variable(client)} must be common, organizations, consumers, "
+                f"{variable} must be common, organizations, consumers, "
                 "or the id of one tenant, which is a UUID."
             )
         self.tenant = _PERSONAL if tenant == "consumers" else tenant
@@ -50,10 +52,6 @@ class Microsoft(OpenID):
             discovery_url=f"{base}/{tenant}/v2.0/.well-known/openid-configuration",
             issuer=self._issuer("{tenantid}" if self._of_many else self.tenant),
         )
-
-    @staticmethod
-    def _variable(client: Client) -> str:
-        return f"WORKBENCH_OAUTH_{client.name.upper()}_TENANT"
 
     @property
     def _of_many(self) -> bool:
@@ -89,15 +87,10 @@ class Microsoft(OpenID):
     def verified(self, claims: Mapping[str, Any]) -> bool:
         return claims.get("xms_edov") in (True, 1, "1", "true")
 
-    async def identify(
-        self,
-        talk: Conversation,
-        token: Mapping[str, Any],
-        pending: Pending,
-        answer_issuer: str | None,
-    ) -> Identity:
-        identity = await super().identify(talk, token, pending, answer_issuer)
-        if answer_issuer not in (None, identity.issuer):
+    async def finish(self, pending: Pending, answer: Mapping[str, str]) -> Identity:
+        identity = await super().finish(pending, answer)
+        # Whose tenant it is was not known before.
+        if answer.get("iss") not in (None, identity.issuer):
             raise self.refusals.mismatch("an answer of another tenant")
         return identity
 

@@ -30,6 +30,8 @@ class OpenID(Provider):
     """It may send logout tokens."""
     said_of_email: ClassVar[tuple[str, ...]] = ("email_verified",)
     """Claims about the address, and about no other."""
+    variable: ClassVar[str] = "DISCOVERY_URL"
+    """The setting to look at if nothing, or nobody, answers."""
     discovery: Discovery
 
     def __init__(
@@ -48,7 +50,14 @@ class OpenID(Provider):
                 f"{self.refusals.variable('DISCOVERY_URL')} must be the https:// address where "
                 f"the provider describes itself: it ends with {WELL_KNOWN}."
             )
-        self.discovery = Discovery(url, client, self.refusals, issuer=issuer, clock=clock)
+        self.discovery = Discovery(
+            url,
+            client,
+            self.refusals,
+            issuer=issuer,
+            variable=self.refusals.variable(self.variable),
+            clock=clock,
+        )
 
     def extra(self, pending: Pending) -> dict[str, str]:
         return {"nonce": pending["nonce"]}
@@ -75,11 +84,7 @@ class OpenID(Provider):
         return claims.get("email_verified") in (True, "true")
 
     async def identify(
-        self,
-        talk: Conversation,
-        token: Mapping[str, Any],
-        pending: Pending,
-        answer_issuer: str | None,
+        self, talk: Conversation, token: Mapping[str, Any], pending: Pending
     ) -> Identity:
         endpoints = await self.endpoints()
         signed = await id_token.read(token.get("id_token"), self.discovery, self.refusals)

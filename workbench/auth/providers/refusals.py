@@ -29,7 +29,7 @@ class Refusals:
 
     def variable(self, ending: str) -> str:
         """Return the name of a setting of this provider."""
-        return f"WORKBENCH_OAUTH_{self.client.name.upper().replace('-', '_')}_{ending}"
+        return f"WORKBENCH_OAUTH_{self.client.name.upper()}_{ending}"
 
     def denied(self) -> SignInRefused:
         return SignInRefused(
