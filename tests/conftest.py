@@ -81,7 +81,7 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def server(home: Path) -> Iterator[Server]:
+def postgres(home: Path) -> Iterator[Server]:
     """The embedded server, with a migrated template; durable enough for tests."""
     with EmbeddedServer(home) as embedded:
         made = Server(embedded.admin_url, embedded.url)
@@ -107,20 +107,26 @@ def server(home: Path) -> Iterator[Server]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def server(postgres: Server) -> Server:
+    """The same, where no other server is about."""
+    return postgres
+
+
 @pytest.fixture
-async def empty_database(server: Server) -> AsyncIterator[str]:
+async def empty_database(postgres: Server) -> AsyncIterator[str]:
     """The URL of a database without any tables."""
-    name = await asyncio.to_thread(server.new_database)
-    yield server.url(name)
-    await asyncio.to_thread(server.drop, name)
+    name = await asyncio.to_thread(postgres.new_database)
+    yield postgres.url(name)
+    await asyncio.to_thread(postgres.drop, name)
 
 
 @pytest.fixture
-async def database_url(server: Server) -> AsyncIterator[str]:
+async def database_url(postgres: Server) -> AsyncIterator[str]:
     """The URL of a fresh migrated database with one user, tester@localhost."""
-    name = await asyncio.to_thread(server.new_database, TEMPLATE)
-    yield server.url(name)
-    await asyncio.to_thread(server.drop, name)
+    name = await asyncio.to_thread(postgres.new_database, TEMPLATE)
+    yield postgres.url(name)
+    await asyncio.to_thread(postgres.drop, name)
 
 
 @pytest.fixture
@@ -154,10 +160,10 @@ async def owned(database_url: str, database: Database) -> AsyncIterator[Workspac
 
 
 @pytest.fixture
-async def superuser(server: Server, database_url: str) -> AsyncIterator[asyncpg.Connection]:
+async def superuser(postgres: Server, database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the server's administrator to the same database."""
     name = database_url.partition("@/")[2].partition("?")[0]
-    connection = await asyncpg.connect(server.admin.replace("/postgres?", f"/{name}?"))
+    connection = await asyncpg.connect(postgres.admin.replace("/postgres?", f"/{name}?"))
     yield connection
     await connection.close()
 

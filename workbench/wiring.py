@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from workbench.database.migrate import migrate, require_current
 from workbench.database.users import acting_user
 from workbench.workspace import Workspace
 
-__all__ = ["connect", "open_database", "open_workspace"]
+__all__ = ["connect", "open_database", "open_server", "open_workspace"]
 
 
 async def connect(
@@ -49,13 +49,8 @@ async def connect(
 
 async def open_workspace(settings: Settings, *, source: str | None = None) -> Workspace:
     """Return a workspace as `settings` say; see `connect`."""
-    embedded = await _embedded(settings)
-    server = _database(_address(settings, embedded), settings)
+    server, release = await open_server(settings)
     try:
-        if embedded is not None:
-            await _migrate_embedded(server, settings, embedded)
-        else:
-            await require_current(server)
         source = source or _source()
         mine = await login_of(server)
         if mine is not None:  # the login is somebody's own: a page's, a token's
@@ -65,12 +60,31 @@ async def open_workspace(settings: Settings, *, source: str | None = None) -> Wo
         user = await acting_user(server, settings.user)
         login = OwnLogin(server, user, source or "script")
         made = _database(await login.address(), settings, userid=user, source=source, login=login)
-        return Workspace(made, login=login, on_close=embedded.close if embedded else None)
+        return Workspace(made, login=login, on_close=release)
     except BaseException:
         await server.close()
-        if embedded is not None:
-            embedded.close()
+        release()
         raise
+
+
+async def open_server(settings: Settings) -> tuple[Database, Callable[[], None]]:
+    """Return the configured database as it is, of this version's schema, and what lets it go.
+
+    The second lets go of the embedded server, which stops when nobody holds it any more.
+    """
+    embedded = await _embedded(settings)
+    release = embedded.close if embedded is not None else lambda: None
+    server = _database(_address(settings, embedded), settings)
+    try:
+        if embedded is not None:
+            await _migrate_embedded(server, settings, embedded)
+        else:
+            await require_current(server)
+    except BaseException:
+        await server.close()
+        release()
+        raise
+    return server, release
 
 
 async def migrate_configured(settings: Settings | None = None) -> tuple[str | None, str]:

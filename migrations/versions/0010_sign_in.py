@@ -164,18 +164,19 @@ CREATE INDEX ix_event_userid ON auth.event (userid, at)
 
 LOGIN_COLUMNS = (
     "ALTER TABLE auth.login ADD COLUMN read_only BOOLEAN DEFAULT false NOT NULL",
+    "ALTER TABLE auth.login ADD COLUMN kept BOOLEAN DEFAULT false NOT NULL",
     "ALTER TABLE auth.login ADD COLUMN sessionid UUID",
     "ALTER TABLE auth.login ADD COLUMN tokenid UUID",
     "CREATE INDEX ix_login_sessionid ON auth.login (sessionid)",
 )
 
-# As in 0008, with what it is for. A login of a session ends with that, not when it is unused:
-# whoever holds it cannot ask for another one.
+# As in 0008, with what it is for. A login that is kept does not end when it is unused: whoever
+# holds it cannot ask for another one.
 ISSUE_LOGIN = """
 CREATE FUNCTION auth.issue_login(
   for_user uuid, verifier text, purpose text,
   lifetime interval DEFAULT '8 hours', connections integer DEFAULT 10,
-  read_only boolean DEFAULT false, session uuid DEFAULT NULL, token uuid DEFAULT NULL,
+  read_only boolean DEFAULT false, session uuid DEFAULT NULL, token uuid DEFAULT NULL, kept boolean DEFAULT false,
   OUT rolname name, OUT expires_at timestamptz
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -208,7 +209,7 @@ BEGIN
   END IF;
   PERFORM auth.clear_away(l.rolname) FROM auth.login AS l
     WHERE l.userid = for_user AND (l.revoked_at IS NOT NULL OR l.expires_at <= clock_timestamp()
-      OR l.sessionid IS NULL AND l.created_at < clock_timestamp() - interval '1 minute'
+      OR NOT l.kept AND l.created_at < clock_timestamp() - interval '1 minute'
         AND NOT auth.in_use(l.rolname));
   SELECT count(*) INTO live FROM auth.login AS l
     WHERE l.userid = for_user AND l.revoked_at IS NULL AND l.expires_at > clock_timestamp();
@@ -222,13 +223,13 @@ BEGIN
   EXECUTE format(
     'CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS '
     'CONNECTION LIMIT %s PASSWORD %L VALID UNTIL %L IN ROLE %I',
-    rolname, greatest(1, least(connections, 20)), verifier, expires_at, granted);
+    rolname, greatest(1, least(connections, 60)), verifier, expires_at, granted);
   EXECUTE format('GRANT %I TO workbench_logins{inherit}', rolname);
   EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''60s''', rolname);
   EXECUTE format('ALTER ROLE %I SET lock_timeout = ''30s''', rolname);
-  INSERT INTO auth.login (rolname, userid, purpose, expires_at, read_only, sessionid, tokenid)
+  INSERT INTO auth.login (rolname, userid, purpose, expires_at, read_only, sessionid, tokenid, kept)
     VALUES (issue_login.rolname, for_user, issue_login.purpose, issue_login.expires_at,
-      issue_login.read_only, session, token);
+      issue_login.read_only, session, token, issue_login.kept);
 END $$;
 """
 
@@ -274,7 +275,7 @@ CREATE FUNCTION auth.reap(
 BEGIN
   SELECT count(*) FILTER (WHERE auth.clear_away(l.rolname)) INTO cleared FROM auth.login AS l
     WHERE l.revoked_at IS NOT NULL OR l.expires_at <= clock_timestamp()
-      OR l.sessionid IS NULL AND l.created_at < clock_timestamp() - longest_unused AND NOT auth.in_use(l.rolname);
+      OR NOT l.kept AND l.created_at < clock_timestamp() - longest_unused AND NOT auth.in_use(l.rolname);
   SELECT count(pg_terminate_backend(a.pid)) INTO ended
     FROM pg_stat_activity AS a JOIN auth.login AS l ON l.rolname = a.usename
     WHERE a.xact_start < clock_timestamp() - longest_transaction
@@ -324,6 +325,16 @@ TRIGGERS = (
     "CREATE TRIGGER logins_end AFTER UPDATE OF revoked_at ON auth.token FOR EACH ROW "
     "WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION auth.token_revoked()",
 )
+
+# Who is signed in: in this one place is said which sessions stand.
+LIVE_SESSION = """
+CREATE VIEW auth.live_session AS
+SELECT s.id, s.digest, s.userid, s.provider, s.agent, s.address, s.created_at, s.seen_at, s.expires_at,
+  u.email, u.role, u.first_name, u.last_name, u.display_name
+FROM auth.session AS s JOIN "user" AS u ON u.id = s.userid
+WHERE s.ended_at IS NULL AND s.expires_at > clock_timestamp() AND s.seen_at + s.idle > clock_timestamp()
+  AND u.is_active AND u.deleted_at IS NULL
+"""
 
 # Ends what has run out, so that its logins end too, and forgets what nobody asks for any more.
 TIDY = """
@@ -500,7 +511,7 @@ END $$;
 """
 
 OF_LOGINS = {
-    "issue_login(uuid, text, text, interval, integer, boolean, uuid, uuid)": ISSUE_LOGIN,
+    "issue_login(uuid, text, text, interval, integer, boolean, uuid, uuid, boolean)": ISSUE_LOGIN,
     "extend_logins(name[], interval)": EXTEND_LOGINS,
     "regrant_login(name, boolean)": REGRANT_LOGIN,
     "reap(interval, interval, interval)": REAP,
@@ -534,6 +545,7 @@ SERVER_MAY = (
         for table in ("identity", "session", "pending", "invitation", "device", "token")
     ),
     "GRANT SELECT, INSERT ON auth.event TO workbench_server",
+    "GRANT SELECT ON auth.live_session TO workbench_server",
 )
 
 POLICIES = (
@@ -560,6 +572,7 @@ def upgrade() -> None:
             op.execute(statement)
     for statement in LOGIN_COLUMNS:
         op.execute(statement)
+    op.execute(LIVE_SESSION)
     op.execute("DROP FUNCTION auth.issue_login(uuid, text, text, interval, integer, boolean)")
     op.execute("DROP FUNCTION auth.reap(interval, interval, interval)")
     op.execute("GRANT CREATE ON SCHEMA auth TO workbench_logins")
@@ -624,7 +637,8 @@ def downgrade() -> None:
             serving(name)
             op.execute(f"ALTER FUNCTION auth.{name} OWNER TO workbench_logins")
     op.execute("REVOKE CREATE ON SCHEMA auth FROM workbench_logins")
-    for column in ("read_only", "sessionid", "tokenid"):
+    op.execute("DROP VIEW auth.live_session")
+    for column in ("read_only", "kept", "sessionid", "tokenid"):
         op.execute(f"ALTER TABLE auth.login DROP COLUMN {column}")
     for table in reversed(TABLES):
         op.execute(f"DROP TABLE auth.{table} CASCADE")

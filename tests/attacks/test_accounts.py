@@ -78,9 +78,8 @@ async def test_a_session_that_ran_out_takes_its_logins_with_it(people, sql, colu
         await people.connect(login)
 
 
-async def test_a_login_of_a_session_is_kept_though_nobody_uses_it(people, sql):
-    source = await session_of(people, sql, "bob")
-    login = await issue_login(people.owner, people.ids["bob"], "page", session=source)
+async def test_a_login_that_is_kept_stays_though_nobody_uses_it(people, sql):
+    login = await people.login("bob", kept=True)
     await sql.execute("SELECT auth.reap(longest_unused => '0')")
     await (await people.connect(login)).close()
 

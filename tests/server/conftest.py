@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
 from queue import Queue
 from textwrap import dedent
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import nbformat
@@ -24,19 +25,39 @@ import psutil
 import pytest
 
 WAIT_SECONDS = 30
+TEMPLATE = "template_workbench"
 
 PROGRAM = """
-import json, logging, sys
+import asyncio, json, logging, sys
 from pathlib import Path
+from workbench.auth.doors import Doors
+from workbench.auth.identity import Client
+from workbench.database.address import Address
+from workbench.database.engine import Database
+from workbench.database.users import acting_user
 from workbench.server.run import serve
 
 given = json.loads(sys.argv[1])
+
+async def local_user():
+    user = await acting_user(database, "tester@localhost")
+    await database.close()
+    return user
+
+database = Database(Address.parse(given["database"]))
+clients = [Client(**one) for one in given["clients"]]
+doors = Doors(
+    database,
+    local_user=None if clients else asyncio.run(local_user()),
+    clients=clients,
+    public_url=given["public_url"],
+)
 
 def say(kind):
     return lambda text: print(json.dumps([kind, text]), flush=True)
 
 sys.exit(serve(
-    home=Path(given["home"]), notebook=Path(given["notebook"]), port=given["port"],
+    home=Path(given["home"]), doors=doors, notebook=Path(given["notebook"]), port=given["port"],
     kernel_environment={"WORKBENCH_GIVEN": "to the kernel"},
     on_ready=say("ready"), on_new_link=say("fresh"), log_level=logging.DEBUG,
 ))
@@ -206,11 +227,22 @@ class Page:
 class Server:
     """`serve` in a process of its own."""
 
-    def __init__(self, home: Path, notebook: Path, port: int = 0, **environment: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        notebook: Path,
+        database: str,
+        port: int = 0,
+        clients: Sequence[dict[str, str]] = (),
+        public_url: str | None = None,
+        **environment: str,
+    ) -> None:
         self.home = home
+        self.database = database
         self.log_file = home / "test.log"
         home.mkdir(parents=True, exist_ok=True)
         given = {"home": str(home), "notebook": str(notebook), "port": port}
+        given |= {"database": database, "clients": list(clients), "public_url": public_url}
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, json.dumps(given)],
@@ -301,31 +333,40 @@ def write_notebook(path: Path, cells: list[str]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for many tests."""
     folder = tmp_path_factory.mktemp("server")
     notebook = write_notebook(folder / "page.ipynb", NOTEBOOK)
-    server = Server(folder / "home", notebook, WORKBENCH_SECRET="not for kernels")
+    name = postgres.new_database(TEMPLATE)
+    server = Server(
+        folder / "home", notebook, postgres.url(name), WORKBENCH_SECRET="not for kernels"
+    )
     yield server
     server.stop()
+    postgres.drop(name)
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start servers of one's own; they end with the test."""
+def start_server(postgres: Any, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers of one's own, on one database; they end with the test."""
     started: list[Server] = []
+    name = postgres.new_database(TEMPLATE)
 
     def start(
         cells: list[str] = NOTEBOOK,
         home: Path | None = None,
         port: int = 0,
         environment: dict[str, str] | None = None,
+        **options: Any,
     ) -> Server:
         notebook = write_notebook(tmp_path / f"page{len(started)}.ipynb", cells)
-        started.append(Server(home or tmp_path / "home", notebook, port, **(environment or {})))
+        options |= environment or {}
+        folder = home or tmp_path / "home"
+        started.append(Server(folder, notebook, postgres.url(name), port, **options))
         return started[-1]
 
     yield start
     for server in started:
         if server.process.poll() is None:
             server.stop()
+    postgres.drop(name)

@@ -270,12 +270,12 @@ def test_what_is_no_frame_is_told_apart(message: object):
         refusal(message)
 
 
-def test_a_session_has_a_limited_number_of_pages():
-    kernels = PageKernels(max_kernels=3, max_kernels_per_session=2)
-    kernels.reserve("one")
-    kernels.reserve("one")
+def test_a_user_has_a_limited_number_of_pages_in_all_sessions_together():
+    kernels = PageKernels(max_kernels=3, max_kernels_per_user=2)
+    kernels.reserve("one", "ann")
+    kernels.reserve("two", "ann")
     with pytest.raises(TooManyPages, match="Close one"):
-        kernels.reserve("one")
-    kernels.reserve("two")
+        kernels.reserve("three", "ann")
+    kernels.reserve("four", "bob")
     with pytest.raises(TooManyPages, match="no room"):
-        kernels.reserve("three")
+        kernels.reserve("five", "eve")

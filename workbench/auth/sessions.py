@@ -7,6 +7,7 @@ in the same moment, by trigger.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,10 +25,6 @@ __all__ = ["Person", "Session", "Sessions"]
 _SEEN_SECONDS = 60  # how exactly "last seen" is kept
 _AGENT_CHARACTERS = 400
 
-_LIVE = (
-    "s.ended_at IS NULL AND s.expires_at > clock_timestamp()"
-    " AND s.seen_at + s.idle > clock_timestamp()"
-)
 _START = text(
     "INSERT INTO auth.session (digest, userid, provider, issuer, subject, provider_session,"
     " agent, address, idle, expires_at) VALUES (:digest, :user, :provider, :issuer, :subject,"
@@ -36,16 +33,15 @@ _START = text(
 )
 _SEEN = text('UPDATE "user" SET last_login_at = clock_timestamp() WHERE id = :user')
 _FIND = text(
-    "SELECT s.id, s.provider, s.seen_at < clock_timestamp() - make_interval(secs => :seen) AS old,"
-    " u.id AS userid, u.email, u.role::text, u.first_name, u.last_name, u.display_name"
-    f' FROM auth.session AS s JOIN "user" AS u ON u.id = s.userid WHERE s.digest = :digest AND {_LIVE}'
-    " AND u.is_active AND u.deleted_at IS NULL"
+    "SELECT id, provider, userid, email, role::text, first_name, last_name, display_name,"
+    " seen_at < clock_timestamp() - make_interval(secs => :seen) AS old"
+    " FROM auth.live_session WHERE digest = :digest"
 )
 _TOUCH = text("UPDATE auth.session SET seen_at = clock_timestamp() WHERE id = ANY (:ids)")
-_WHICH_LIVE = text(f"SELECT s.id FROM auth.session AS s WHERE s.id = ANY (:ids) AND {_LIVE}")
+_WHICH_LIVE = text("SELECT id FROM auth.live_session WHERE id = ANY (:ids)")
 _LIST = text(
-    "SELECT s.id, s.provider, s.agent, s.address, s.created_at, s.seen_at, s.expires_at"
-    f" FROM auth.session AS s WHERE s.userid = :user AND {_LIVE} ORDER BY s.seen_at DESC"
+    "SELECT id, provider, agent, address, created_at, seen_at, expires_at"
+    " FROM auth.live_session WHERE userid = :user ORDER BY seen_at DESC"
 )
 _ENDED = "UPDATE auth.session SET ended_at = clock_timestamp() WHERE ended_at IS NULL AND "
 _END = text(_ENDED + "id = :id AND userid = :user RETURNING id")
@@ -188,7 +184,7 @@ class Sessions:
         given = {"issuer": issuer, "session": session, "subject": subject}
         return await self._ended(_END_OF_PROVIDER, given)
 
-    async def _ended(self, statement: TextClause, values: dict[str, object]) -> list[UUID]:
+    async def _ended(self, statement: TextClause, values: Mapping[str, object]) -> list[UUID]:
         async with self._database.reading() as connection:
             with translated("session"):
                 return list(await connection.scalars(statement, values))

@@ -33,7 +33,8 @@ _MAY_MAKE_ROLES = text(
 )
 _MAY_ISSUE = text(
     "SELECT has_schema_privilege('auth', 'USAGE') AND has_function_privilege("
-    "'auth.issue_login(uuid, text, text, interval, integer, boolean, uuid, uuid)', 'EXECUTE')"
+    "'auth.issue_login(uuid, text, text, interval, integer, boolean, uuid, uuid, boolean)',"
+    " 'EXECUTE')"
 )
 _IDLE = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

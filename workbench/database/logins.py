@@ -27,18 +27,25 @@ __all__ = [
     "login_of",
     "reap",
     "revoke_login",
+    "revoke_logins_of",
     "scram_verifier",
+    "tidy",
 ]
 
 _ITERATIONS = 4096  # PostgreSQL's own; the password is 256 random bits, so more buys nothing
 _ISSUE = text(
     "SELECT rolname, expires_at FROM auth.issue_login(:user, :verifier, :purpose, :lifetime,"
-    " :connections, :read_only, :session, :token)"
+    " :connections, :read_only, :session, :token, :kept)"
 )
 _EXTEND = text("SELECT auth.extend_logins(CAST(:roles AS name[]), :lifetime)")
 _WHOSE = text("SELECT session_user LIKE 'workbench\\_login\\_%', rules.acting_user()")
 _REVOKE = text("SELECT auth.revoke_login(:role)")
+_REVOKE_OF = text(
+    "SELECT auth.revoke_login(l.rolname) FROM auth.login AS l"
+    " WHERE l.purpose = :purpose AND l.revoked_at IS NULL"
+)
 _REAP = text("SELECT auth.reap()")
+_TIDY = text("SELECT auth.tidy()")
 
 
 _RENEWED_BEFORE = timedelta(hours=4)
@@ -100,6 +107,7 @@ async def issue_login(
     read_only: bool = False,
     session: UUID | None = None,
     token: UUID | None = None,
+    kept: bool = False,
 ) -> Login:
     """Return a new login of `user`, of the rights that the user has, at most an editor's.
 
@@ -112,11 +120,13 @@ async def issue_login(
     lifetime
         At most 8 hours.
     connections
-        How many it may open at once, at most 20.
+        How many it may open at once, at most 60.
     read_only
         Whether it may only read, whatever the user may.
     session, token
         What it was issued for, and ends with.
+    kept
+        Whether it stays while nobody uses it, for its holder cannot ask for another.
 
     Raises
     ------
@@ -135,6 +145,7 @@ async def issue_login(
         "read_only": read_only,
         "session": session,
         "token": token,
+        "kept": kept,
     }
     async with server.reading() as connection:
         with translated("login"):
@@ -172,11 +183,25 @@ async def extend_logins(server: Database, roles: list[str], lifetime: timedelta)
     return int(extended or 0)
 
 
+async def revoke_logins_of(server: Database, purpose: str) -> None:
+    """End all logins of a purpose, such as those that a killed server left behind."""
+    async with server.reading() as connection:
+        with translated("login"):
+            await connection.execute(_REVOKE_OF, {"purpose": purpose})
+
+
 async def reap(server: Database) -> None:
     """End transactions that are idle or overdue, clear away logins that have ended."""
     async with server.reading() as connection:
         with translated("login"):
             await connection.execute(_REAP)
+
+
+async def tidy(server: Database) -> None:
+    """End sessions and tokens that have run out, with their logins; forget what is long over."""
+    async with server.reading() as connection:
+        with translated("login"):
+            await connection.execute(_TIDY)
 
 
 def scram_verifier(password: str, salt: bytes | None = None) -> str:

@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import tornado.web
 from jupyter_server.utils import url_path_join
@@ -26,17 +31,17 @@ from voila._version import __version__ as voila_version
 from voila.app import Voila
 from voila.configuration import VoilaConfiguration
 
-from workbench.errors import WorkbenchError
+from workbench.auth.doors import Doors
+from workbench.auth.logout_token import REMEMBERED_SECONDS
+from workbench.auth.sessions import Sessions
+from workbench.errors import StoreUnavailable, WorkbenchError
+from workbench.server import sign_in
 from workbench.server.assets import AssetHandler, Assets
 from workbench.server.dashboard import DashboardHandler, PageKernelHandler
-from workbench.server.identity import LinkIdentity, without_token
+from workbench.server.identity import WorkbenchIdentity, without_token
 from workbench.server.kernels import PageKernels, ThisPython, inherited_environment
-from workbench.server.pages import (
-    NotFoundHandler,
-    SignInHandler,
-    SignOutHandler,
-    template_environment,
-)
+from workbench.server.logins import EXTENDED_SECONDS, PageLogins
+from workbench.server.pages import NotFoundHandler, template_environment
 from workbench.server.run import HOST, listener
 from workbench.server.sockets import (
     MAX_MESSAGE_BYTES,
@@ -47,6 +52,10 @@ from workbench.server.sockets import (
 
 IDLE_SECONDS = 15 * 60  # a kernel that no page is connected to ends after this long
 _STOP_SECONDS = 3.0
+_WATCH_SECONDS = 1  # so long may what was open outlive a session that ended elsewhere
+_TOUCHED_SECONDS = 60
+_MAX_BODY_BYTES = 1024 * 1024  # of a form; widgets send by socket
+_MAX_HEADER_BYTES = 32 * 1024
 _LONGEST_SOCKET_FOLDER = 40  # a Unix socket's path ends at 107 bytes, a kernel's own part is 60
 _KERNEL_ID = r"(?P<kernel_id>[0-9a-f-]{36})"
 _HERE = Path(__file__).parent
@@ -81,6 +90,7 @@ class WorkbenchVoila(Voila):
     static_paths: list[str]
 
     home = Instance(Path, help="The folder of our own state.")
+    doors = Instance(Doors, help="The ways in.")
     kernel_environment = Dict(help="Variables for every kernel.")
     title = Unicode("Workbench", help="The page's title until the notebook sets one.")
 
@@ -99,11 +109,27 @@ class WorkbenchVoila(Voila):
                 "hatch_build.py in a source checkout."
             )
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._used: dict[str, float] = {}
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in."""
+        return self.doors.sessions
+
+    @property
+    def local_user(self) -> UUID | None:
+        """Who a one-time link signs in; nobody where people sign in by a provider."""
+        return self.doors.local_user if self.doors.by_link else None
+
+    @property
+    def public_url(self) -> str | None:
+        """Where people reach the server, if that was set."""
+        return self.doors.public_url
 
     @property
     def site_url(self) -> str:
-        """The address of the dashboard."""
-        return f"http://{HOST}:{self.port}{self.base_url}"
+        """The address of the dashboard, never taken from what a request says."""
+        return f"{self.public_url or f'http://{HOST}:{self.port}'}{self.base_url}"
 
     @property
     def page_static_url(self) -> str:
@@ -116,9 +142,12 @@ class WorkbenchVoila(Voila):
         widgets = f"{self.base_url}static/w-{self.widget_assets.version}"
         return {"baseUrl": self.base_url, "workbenchStaticUrl": widgets}
 
-    def kernel_environment_of(self, request: HTTPServerRequest) -> dict[str, str]:
-        """Return a kernel's environment: the allow-list, ours, and the page's address."""
+    def kernel_environment_of(
+        self, request: HTTPServerRequest, database_url: str
+    ) -> dict[str, str]:
+        """Return a kernel's environment: the allow-list, ours, its login, the page's address."""
         page = {
+            "WORKBENCH_DATABASE_URL": database_url,
             "SERVER_SOFTWARE": f"voila/{voila_version}",
             "SCRIPT_NAME": request.path,
             "QUERY_STRING": without_token(request.query),
@@ -127,24 +156,30 @@ class WorkbenchVoila(Voila):
 
     def init_settings(self) -> dict[str, Any]:
         """Return the settings of the Tornado application."""
-        self.identity_provider_class = LinkIdentity
+        self.identity_provider_class = WorkbenchIdentity
         self.authorizer_class = OwnKernelsOnly
         self.kernel_websocket_connection_class = WidgetMessages
         settings: dict[str, Any] = super().init_settings()
         self.identity_provider.on_session_end = lambda session: self.in_background(
             self.kernel_manager.end_session(session)
         )
+        self.kernel_manager.on_removed = lambda kernel_id: self.in_background(
+            self.logins.end(kernel_id)
+        )
+        hosts = [urlsplit(self.public_url).hostname] if self.public_url else []
+        secure = self.identity_provider.secure
         settings.update(
             workbench=self,
+            doors=self.doors,
             allow_remote_access=False,  # answers to no other host name: DNS rebinding
-            local_hostnames=["localhost"],
+            local_hostnames=["localhost", *hosts],
             login_url=f"{self.base_url}sign-in",
             default_handler_class=NotFoundHandler,
             log_function=self.log_request,
             websocket_max_message_size=MAX_MESSAGE_BYTES,
             ws_ping_timeout=30_000,  # ms; Tornado warns about jupyter_server's own default
             xsrf_cookie_name=f"workbench-xsrf-{self.port}",
-            xsrf_cookie_kwargs={"httponly": True, "samesite": "Strict"},
+            xsrf_cookie_kwargs={"httponly": True, "samesite": "Strict", "secure": secure},
         )
         return settings
 
@@ -158,8 +193,7 @@ class WorkbenchVoila(Voila):
         static.append((f"w-{self.widget_assets.version}", self.widget_assets))
         return [
             (at("/"), DashboardHandler),
-            (at("/sign-in"), SignInHandler),
-            (at("/sign-out"), SignOutHandler),
+            *sign_in.handlers(at),
             (at(f"/page/{_KERNEL_ID}"), PageKernelHandler),
             (at(f"/api/kernels/{_KERNEL_ID}/channels"), PageSocket),
             *((at(f"/static/{name}/(.*)"), AssetHandler, {"assets": a}) for name, a in static),
@@ -193,11 +227,42 @@ class WorkbenchVoila(Voila):
         socket = listener(self.port)
         socket.setblocking(False)
         self.port = socket.getsockname()[1]
+        self.logins = PageLogins(self.doors.database, f"{platform.node()}:{self.port}")
         self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=_socket_folder())
         application = tornado.web.Application(**self.init_settings())
         application.add_handlers(".*$", self.init_handlers())
-        self._server = HTTPServer(application)
+        self._server = HTTPServer(
+            application, max_body_size=_MAX_BODY_BYTES, max_header_size=_MAX_HEADER_BYTES
+        )
         self._server.add_socket(socket)
+        self.in_background(self._watch())
+
+    async def _watch(self) -> None:
+        """Close what is open in sessions that ended elsewhere; keep what is in use alive."""
+        seconds = 0
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            seconds += _WATCH_SECONDS
+            try:
+                await self._look_after(seconds)
+            except StoreUnavailable as gone:  # it may be restarting
+                self.log.warning("Sessions cannot be looked after: %s", gone)
+
+    async def _look_after(self, seconds: int) -> None:
+        open_here = self.kernel_manager.sessions
+        live = await self.sessions.live([UUID(one) for one in open_here]) if open_here else set()
+        for session in open_here - {str(one) for one in live}:
+            self.identity_provider.session_ended(session)
+        if seconds % _TOUCHED_SECONDS == 0 and (used := self.identity_provider.take_used()):
+            await self.sessions.touch([UUID(one) for one in used])
+        if seconds % EXTENDED_SECONDS == 0:
+            await self.logins.extend()
+
+    def first_use(self, token_id: str) -> bool:
+        """Tell whether a token that counts once comes for the first time."""
+        now = time.monotonic()
+        self._used = {one: at for one, at in self._used.items() if at > now - REMEMBERED_SECONDS}
+        return self._used.setdefault(token_id, now) == now
 
     async def close(self) -> None:
         """Stop serving and end all kernels, by force those that take too long."""
@@ -207,9 +272,12 @@ class WorkbenchVoila(Voila):
                 await self.kernel_manager.shutdown_all()
         except TimeoutError:
             await self.kernel_manager.shutdown_all(now=True)
+        with suppress(StoreUnavailable):  # then they expire by themselves
+            await self.logins.end_all()
         for task in (tasks := list(self._tasks)):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)  # each closes what it holds open
+        await self.doors.close()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
@@ -222,6 +290,7 @@ def _socket_folder() -> str:
 def application(
     *,
     home: Path,
+    doors: Doors,
     notebook: Path,
     port: int,
     kernel_environment: Mapping[str, str],
@@ -230,6 +299,7 @@ def application(
     """Return a configured application that does not listen yet."""
     app = WorkbenchVoila(
         home=home,
+        doors=doors,
         port=port,
         root_dir=str(home),
         notebook_path=str(notebook),

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from queue import Empty
 from typing import Any
+from urllib.parse import quote
 
 import nbformat
 from jupyter_core.utils import ensure_async
@@ -26,7 +27,8 @@ from voila.execute import VoilaExecutor
 from workbench import errors
 from workbench.server.identity import without_token
 from workbench.server.kernels import TooManyPages
-from workbench.server.pages import PersonHandler, sign_in_url
+from workbench.server.pages import PersonHandler
+from workbench.server.sign_in import redeem, sign_in_url
 
 _START_SECONDS = 60
 _COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
@@ -86,15 +88,21 @@ class DashboardHandler(PersonHandler):
     async def get(self) -> None:
         token = self.get_query_argument("token", None)
         if token is not None:
-            self.enter(token)
+            await self.enter(token)
         elif self.current_user is None:
             self.redirect(sign_in_url(self.base_url, self.request.uri))
+        elif self.person.provider != "link" and not self.person.named:
+            self.redirect(f"{self.base_url}account/welcome?next={quote(self.request.uri, safe='')}")
         else:
             await self.show()
 
-    def enter(self, token: str) -> None:
+    async def enter(self, token: str) -> None:
         """Use the token of a link, and drop it from the address."""
-        good = self.identity.redeem(self, token)
+        try:
+            good = await redeem(self, token)
+        except errors.SignInRefused as refused:
+            self.show_message("Wait a while", str(refused), 429)
+            return
         if good or self.current_user is not None:
             query = without_token(self.request.query)
             self.redirect(self.request.path + (f"?{query}" if query else ""))
@@ -104,7 +112,7 @@ class DashboardHandler(PersonHandler):
     async def show(self) -> None:
         """Send the page in pieces: its frame at once, then what the notebook's cells show."""
         try:
-            kernel_id = self.kernels.reserve(self.current_user.session)
+            kernel_id = self.kernels.reserve(self.current_user.session, str(self.person.userid))
         except TooManyPages as refused:
             self.show_message("Too many pages", str(refused), 503)
             return
@@ -112,18 +120,22 @@ class DashboardHandler(PersonHandler):
         self._kernel_id = kernel_id
         try:
             await self.send("page_start.html", config=app.page_config, title=app.title)
-            await self.run(kernel_id, app.kernel_environment_of(self.request), app.notebook_path)
+            await self.run(kernel_id, app.notebook_path)
             await self.send("page_end.html")
         except StreamClosedError:
             await self.kernels.end(kernel_id)
         finally:
             self.kernels.give_back(kernel_id)
 
-    async def run(self, kernel_id: str, environment: dict[str, str], notebook: str) -> None:
+    async def run(self, kernel_id: str, notebook: str) -> None:
         """Run the notebook, sending outputs as they come; a failure becomes a part of the page."""
+        app = self.settings["workbench"]
         try:
             cells = read_notebook(Path(notebook))
-            await self.kernels.start_reserved(kernel_id, environment)
+            url = await app.logins.issue(kernel_id, self.person)
+            await self.kernels.start_reserved(
+                kernel_id, app.kernel_environment_of(self.request, url)
+            )
             executor = PageExecutor(cells, km=self.kernels.get_kernel(kernel_id))
             await executor.async_start_new_kernel_client()
             await self.send("page_kernel.html", kernel_id=kernel_id)
@@ -136,6 +148,8 @@ class DashboardHandler(PersonHandler):
             await self.send_failure(failure.ename, failure.evalue, failure.traceback)
         except StreamClosedError:
             raise
+        except errors.WorkbenchError as failure:  # no login to be had
+            await self.send_failure(type(failure).__name__, str(failure), "")
         except Exception as failure:
             # The page has begun, so there is no error page any more: whatever it was, say so.
             await self.send_failure(type(failure).__name__, str(failure), traceback.format_exc())

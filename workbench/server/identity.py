@@ -1,34 +1,21 @@
-"""Who is asking: one-time links, sessions, and the identity they give to Voilà's handlers.
-
-A link holds a token that is good for one use. Using it starts a session: an opaque secret in
-a cookie, of which the server keeps only the hash, in a file, so that a restart does not sign
-the browser out. Another way to sign in ends in `LinkIdentity.start_session` as well.
-"""
+"""Who is asking: sessions by cookie, and the identity they give to handlers of Jupyter's kind."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
-import os
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, quote, urlencode
+from uuid import UUID
 
 from jupyter_server.auth.identity import IdentityProvider, User
 from tornado.web import RequestHandler
 
-SESSION_SECONDS = 30 * 24 * 3600
-SESSIONS_FILE = "sessions.json"
-
-
-def _digest(secret: str) -> str:
-    """Return the hash that stands for a secret: 256 random bits need no salt."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+from workbench.auth.acting import Caller
+from workbench.auth.identity import Identity
+from workbench.auth.sessions import Person, Sessions
 
 
 def without_token(query: str) -> str:
@@ -46,6 +33,7 @@ class SignedIn(User):
     """A signed-in user; `session` names the session without being its secret."""
 
     session: str = field(default="", repr=False)
+    person: Person | None = field(default=None, repr=False)
     sees_tracebacks: bool = False
 
 
@@ -69,130 +57,138 @@ class OneTimeToken:
         return True
 
 
-class Sessions:
-    """Sessions by the hash of their secret, kept in a file that only its owner may read.
-
-    Servers on several ports may share the file, so it is read again before each change of it.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._expiry = self._read()
-
-    def start(self) -> str:
-        """Start a session and return its secret, which is kept nowhere but in the cookie."""
-        secret = secrets.token_urlsafe(32)
-        self._expiry = self._read()
-        self._expiry[_digest(secret)] = time.time() + SESSION_SECONDS
-        self._write()
-        return secret
-
-    def find(self, secret: str) -> str | None:
-        """Return the name of the session that `secret` opens, or None."""
-        name = _digest(secret)
-        return name if self.is_live(name) else None
-
-    def is_live(self, name: str) -> bool:
-        """Tell whether a session has neither ended nor expired."""
-        return self._expiry.get(name, 0.0) > time.time()
-
-    def end(self, name: str) -> None:
-        """End a session; one that is not there is no error."""
-        self._expiry = self._read()
-        if self._expiry.pop(name, None) is not None:
-            self._write()
-
-    def _read(self) -> dict[str, float]:
-        try:
-            stored = json.loads(self._file.read_text("utf-8"))
-            return {str(name): float(expiry) for name, expiry in stored.items()}
-        except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, AttributeError):
-            # A damaged file costs a sign-in, not the start of the server.
-            return {}
-
-    def _write(self) -> None:
-        now = time.time()
-        self._expiry = {name: end for name, end in self._expiry.items() if end > now}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_suffix(f".{os.getpid()}.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(self._expiry, file)
-        fresh.replace(self._file)
-
-
 class Site(Protocol):
     """What an identity provider knows of the server it is for."""
 
-    home: Path
     port: int
     base_url: str
+    sessions: Sessions
+    local_user: UUID | None
 
     @property
     def site_url(self) -> str: ...
 
+    @property
+    def public_url(self) -> str | None: ...
 
-class LinkIdentity(IdentityProvider):
-    """Signs in by one-time link; its parent is the `Site`."""
+
+def caller_of(handler: RequestHandler, *, behind_proxy: bool) -> Caller:
+    """Return where a request comes from.
+
+    Behind a proxy that is the last address of X-Forwarded-For, which our own proxy appended;
+    what stands before it anybody may have written.
+    """
+    address = handler.request.remote_ip or ""
+    if behind_proxy:
+        forwarded = handler.request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        address = forwarded[:64] or address
+    return Caller(address, handler.request.headers.get("User-Agent", ""))
+
+
+class WorkbenchIdentity(IdentityProvider):
+    """Knows people by the session in their cookie; its parent is the `Site`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.site = cast(Site, self.parent)
-        self.sessions = Sessions(self.site.home / SESSIONS_FILE)
         self.on_new_link: Callable[[str], None] = lambda link: None
         self.on_session_end: Callable[[str], None] = lambda session: None
         self._token = OneTimeToken()
+        self._ended: set[str] = set()
+        self._used: set[str] = set()
 
     # Voilà passes an empty token, which the base class would read as "no sign-in needed".
     auth_enabled = property(lambda self: True)
     login_available = property(lambda self: True)
 
+    @property
+    def secure(self) -> bool:
+        """Whether browsers come over TLS."""
+        return (self.site.public_url or "").startswith("https://")
+
     def new_link(self) -> str:
         """Return a link that signs in the browser that opens it, once."""
         return f"{self.site.site_url}?token={quote(self._token.issue())}"
 
-    def redeem(self, handler: RequestHandler, token: str) -> bool:
+    async def redeem(self, handler: RequestHandler, token: str) -> bool:
         """Sign in by token: True if it was good; a fresh link is announced then."""
-        if not self._token.redeem(token):
+        user = self.site.local_user
+        if user is None or not self._token.redeem(token):
             return False
-        self.start_session(handler)
+        await self.start_session(handler, user, "link")
         self.on_new_link(self.new_link())
         return True
 
-    def start_session(self, handler: RequestHandler) -> None:
-        """Start a session and set its cookie on the answer of `handler`."""
+    async def start_session(
+        self,
+        handler: RequestHandler,
+        user: UUID,
+        provider: str,
+        identity: Identity | None = None,
+    ) -> None:
+        """Start a session and set its cookie on the answer of `handler`.
+
+        The secret is always a new one, and what the browser had before ends: a cookie that
+        somebody else planted is worth nothing after the sign-in.
+        """
+        await self.sign_out(handler)
+        caller = caller_of(handler, behind_proxy=self.site.public_url is not None)
+        secret = await self.site.sessions.start(user, caller, provider=provider, identity=identity)
         handler.set_cookie(
             self.get_cookie_name(handler),
-            self.sessions.start(),
+            secret,
             httponly=True,
             # Not Strict: that loses the cookie on the redirect after a link in a web mail.
             samesite="Lax",
-            secure=handler.request.protocol == "https",
+            secure=self.secure,
             path=self.site.base_url,
-            max_age=SESSION_SECONDS,
+            max_age=int(self.site.sessions.lifetime.total_seconds()),
         )
 
-    def sign_out(self, handler: RequestHandler) -> None:
+    async def sign_out(self, handler: RequestHandler) -> None:
         """End the session of a request, and what runs in it."""
-        user = self.get_user(handler)
-        handler.clear_cookie(self.get_cookie_name(handler), path=self.site.base_url)
-        if user is not None:
-            self.sessions.end(user.session)
-            self.on_session_end(user.session)
+        handler.clear_cookie(
+            self.get_cookie_name(handler), path=self.site.base_url, secure=self.secure
+        )
+        user = handler.current_user
+        if isinstance(user, SignedIn) and user.person is not None:
+            await self.site.sessions.end(user.person.session, user.person.userid)
+            self.session_ended(user.session)
+
+    def session_ended(self, session: str) -> None:
+        """Close what is open in a session that has ended."""
+        self._ended.add(session)
+        self.on_session_end(session)
 
     def get_cookie_name(self, handler: RequestHandler) -> str:
-        """Name the cookie after the port, because cookies do not tell ports apart."""
+        """Name the cookie so that no other site under the same name can set it, where that works.
+
+        Without TLS it is named after the port, because cookies do not tell ports apart.
+        """
+        if self.secure and self.site.base_url == "/":
+            return "__Host-workbench-session"
         return f"workbench-session-{self.site.port}"
 
-    def get_user(self, handler: RequestHandler) -> SignedIn | None:
+    async def get_user(self, handler: RequestHandler) -> SignedIn | None:
         """Return who the request's cookie belongs to, or None."""
-        session = self.sessions.find(handler.get_cookie(self.get_cookie_name(handler)) or "")
-        if session is None:
+        secret = handler.get_cookie(self.get_cookie_name(handler))
+        person = await self.site.sessions.find(secret) if secret else None
+        if person is None:
             return None
-        return SignedIn("local", "Local user", session=session, sees_tracebacks=True)
+        return SignedIn(
+            str(person.userid),
+            person.name,
+            session=str(person.session),
+            person=person,
+            sees_tracebacks=person.role == "admin",
+        )
 
     def is_live(self, user: SignedIn) -> bool:
-        """Tell whether the session behind an open socket still stands."""
-        return self.sessions.is_live(user.session)
+        """Tell whether the session behind an open socket still stands, as far as is known here."""
+        self._used.add(user.session)
+        return user.session not in self._ended
+
+    def take_used(self) -> set[str]:
+        """Return the sessions whose pages were used since this was asked last."""
+        used, self._used = self._used - self._ended, set()
+        return used

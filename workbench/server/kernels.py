@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,36 +66,45 @@ def inherited_environment(
     return {**kept, "IPYTHONDIR": str(home / "ipython"), **given}
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whose a kernel is."""
+
+    session: str
+    user: str
+
+
 class PageKernels(AsyncMappingKernelManager):
     """One kernel for each open page; it belongs to the session that opened the page."""
 
-    max_kernels = Integer(40, config=True, help="Open pages, all sessions together.")
-    max_kernels_per_session = Integer(12, config=True, help="Open pages of one session.")
+    max_kernels = Integer(240, config=True, help="Open pages, of everybody.")
+    max_kernels_per_user = Integer(12, config=True, help="Open pages of one user.")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._owners: dict[str, str] = {}
+        self.on_removed: Callable[[str], None] = lambda kernel_id: None
+        self._owners: dict[str, Owner] = {}
         self._sockets: dict[str, set[WebSocketHandler]] = {}
         self._journals: dict[str, dict[str, Journal]] = {}
 
-    def reserve(self, session: str) -> str:
+    def reserve(self, session: str, user: str) -> str:
         """Take one of the places for kernels and return the id its kernel will have."""
-        owners = list(self._owners.values())
-        if owners.count(session) >= self.max_kernels_per_session:
+        mine = sum(owner.user == user for owner in self._owners.values())
+        if mine >= self.max_kernels_per_user:
             raise TooManyPages(
-                f"You have {owners.count(session)} pages open, which is as many as there may be. "
+                f"You have {mine} pages open, which is as many as there may be. "
                 "Close one and reload this one."
             )
-        if len(owners) >= self.max_kernels:
+        if len(self._owners) >= self.max_kernels:
             raise TooManyPages("The server has no room for another page. Try again in a while.")
         kernel_id = str(uuid.uuid4())
-        self._owners[kernel_id] = session
+        self._owners[kernel_id] = Owner(session, user)
         return kernel_id
 
     def give_back(self, kernel_id: str) -> None:
         """Give a place back whose kernel never started."""
-        if kernel_id not in self:
-            self._owners.pop(kernel_id, None)
+        if kernel_id not in self and self._owners.pop(kernel_id, None) is not None:
+            self.on_removed(kernel_id)
 
     async def start_reserved(self, kernel_id: str, environment: Mapping[str, str]) -> None:
         """Start the kernel of a reserved place."""
@@ -107,12 +117,19 @@ class PageKernels(AsyncMappingKernelManager):
 
     def owns(self, session: str, kernel_id: str) -> bool:
         """Tell whether a kernel is there and belongs to a session."""
-        return kernel_id in self and self._owners.get(kernel_id) == session
+        owner = self._owners.get(kernel_id)
+        return kernel_id in self and owner is not None and owner.session == session
+
+    @property
+    def sessions(self) -> set[str]:
+        """The sessions that have pages open."""
+        return {owner.session for owner in self._owners.values()}
 
     def remove_kernel(self, kernel_id: str) -> Any:
         """Forget a kernel that ended, however it ended."""
         self._owners.pop(kernel_id, None)
         self._journals.pop(kernel_id, None)
+        self.on_removed(kernel_id)
         return super().remove_kernel(kernel_id)
 
     def journal(self, kernel_id: str, client: str) -> Journal:
@@ -140,7 +157,7 @@ class PageKernels(AsyncMappingKernelManager):
 
     async def end_session(self, session: str) -> None:
         """End all kernels of a session and close their sockets."""
-        mine = [kernel_id for kernel_id, owner in self._owners.items() if owner == session]
+        mine = [kernel_id for kernel_id, owner in self._owners.items() if owner.session == session]
         for kernel_id in mine:
             for socket in list(self._sockets.get(kernel_id, ())):
                 socket.close(SESSION_ENDED_CODE, "session ended")

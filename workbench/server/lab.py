@@ -30,6 +30,7 @@ def serve_lab(
     kernel_environment: Mapping[str, str],
     on_ready: Callable[[str], None],
     open_browser: bool = False,
+    beside: Coroutine[Any, Any, None] | None = None,
 ) -> int:
     """Run JupyterLab until Ctrl-C or SIGTERM, and return the exit status.
 
@@ -42,10 +43,12 @@ def serve_lab(
     port
         0 takes any free one.
     kernel_environment
-        Variables for JupyterLab and its kernels, besides those of this process: an analyst's
-        own server holds nothing that the analyst may not see.
+        Variables for JupyterLab and its kernels, besides those of this process that are not
+        workbench's: an analyst's own server holds nothing that the analyst may not see.
     on_ready
         Called once with the address to open, when it answers.
+    beside
+        What runs for as long as JupyterLab does.
 
     Raises
     ------
@@ -64,13 +67,15 @@ def serve_lab(
                 _command(port, root_dir, open_browser),
                 # By environment: every user of the machine can read a command line.
                 {
-                    **os.environ,
+                    # What is set of workbench may be the owner's; kernels hold their user's.
+                    **{k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")},
                     **kernel_environment,
                     "JUPYTER_TOKEN": token,
                     "JUPYTER_CONFIG_PATH": _configured(home),
                 },
                 log,
                 port,
+                beside,
                 lambda: on_ready(f"http://{HOST}:{port}/lab?token={token}"),
             )
         )
@@ -107,9 +112,11 @@ async def _serve(
     environment: Mapping[str, str],
     log: IO[bytes],
     port: int,
+    beside: Coroutine[Any, Any, None] | None,
     on_ready: Callable[[], None],
 ) -> int:
     with stop_signals() as stop:
+        besides = asyncio.ensure_future(beside) if beside is not None else None
         process = await asyncio.create_subprocess_exec(
             *command,
             env=environment,
@@ -128,6 +135,9 @@ async def _serve(
                 raise WorkbenchError(f"JupyterLab ended. What it said is in {log.name}.")
         finally:
             await _end(process)
+            if besides is not None:
+                besides.cancel()
+                await asyncio.gather(besides, return_exceptions=True)
     return 0
 
 

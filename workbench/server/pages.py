@@ -1,27 +1,23 @@
-"""What a person sees: the dashboard page, signing in and out, and messages when something fails."""
+"""What all pages share: templates, headers, who is asking, messages when something fails."""
 
 from __future__ import annotations
 
 import secrets
 from http.client import responses
 from typing import Any, cast
-from urllib.parse import parse_qs, quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
 
-from workbench.server.identity import LinkIdentity, SignedIn, without_token
+from workbench.auth.acting import Caller
+from workbench.auth.doors import Doors
+from workbench.auth.sessions import Person
+from workbench.server.identity import SignedIn, WorkbenchIdentity, caller_of
 from workbench.server.kernels import PageKernels
 
-_USED = (
-    "This link has been used, or is not from this start of the server. "
-    "The terminal that runs “workbench up” shows a fresh one."
-)
-_NOT_A_TOKEN = (
-    "That is not the current token. The terminal that runs “workbench up” shows a fresh link."
-)
+_HSTS_SECONDS = 180 * 24 * 3600
 _SENTENCES = {
     403: "This request was refused. Reload the page and try again.",
     404: "There is no such page here.",
@@ -36,7 +32,7 @@ def template_environment(folder: str) -> Environment:
     )
 
 
-def security_headers(nonce: str) -> dict[str, str]:
+def security_headers(nonce: str, *, secure: bool = False) -> dict[str, str]:
     """Return the headers of every page; only scripts with `nonce` may stand in the page itself.
 
     `blob:` is there for widgets whose front end comes as text, and inline styles because
@@ -53,14 +49,20 @@ def security_headers(nonce: str) -> dict[str, str]:
         "form-action": "'self'",
         "frame-ancestors": "'none'",
     }
-    return {
+    headers = {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in rules.items()),
         "X-Content-Type-Options": "nosniff",
         # Not no-referrer: forms would then send "Origin: null", which is refused.
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
         "Cache-Control": "no-store",
     }
+    if secure:
+        headers["Strict-Transport-Security"] = f"max-age={_HSTS_SECONDS}"
+    return headers
 
 
 class PersonHandler(JupyterHandler):
@@ -72,9 +74,26 @@ class PersonHandler(JupyterHandler):
         return self.settings["workbench"].log
 
     @property
-    def identity(self) -> LinkIdentity:
-        """Who may come in."""
-        return cast(LinkIdentity, self.settings["identity_provider"])
+    def identity(self) -> WorkbenchIdentity:
+        """Who is asking."""
+        return cast(WorkbenchIdentity, self.settings["identity_provider"])
+
+    @property
+    def doors(self) -> Doors:
+        """The ways in, and who has come through them."""
+        return cast(Doors, self.settings["doors"])
+
+    @property
+    def caller(self) -> Caller:
+        """Where the request comes from."""
+        return caller_of(self, behind_proxy=self.doors.public_url is not None)
+
+    @property
+    def person(self) -> Person:
+        """Who is signed in, on pages that only they reach."""
+        person = cast(SignedIn, self.current_user).person
+        assert person is not None
+        return person
 
     @property
     def kernels(self) -> PageKernels:
@@ -90,7 +109,7 @@ class PersonHandler(JupyterHandler):
 
     def set_default_headers(self) -> None:
         """Set the headers that hold for pages and errors alike."""
-        for name, value in security_headers(self.nonce).items():
+        for name, value in security_headers(self.nonce, secure=self.identity.secure).items():
             self.set_header(name, value)
 
     def rendered(self, template: str, **values: Any) -> str:
@@ -129,74 +148,3 @@ class NotFoundHandler(PersonHandler):
     @allow_unauthenticated
     def get(self, *path: str) -> None:
         raise HTTPError(404)
-
-
-def token_in(text: str) -> str:
-    """Return the token in what a person pasted: the token, or the whole link.
-
-    >>> token_in(" http://127.0.0.1:8866/?token=abc ")
-    'abc'
-    """
-    text = text.strip()
-    return parse_qs(urlsplit(text).query).get("token", [text])[0]
-
-
-def local_path(target: str, base_url: str) -> str:
-    """Return `target` if it is a path of this server, else the start page."""
-    inside = target.startswith(base_url) and not target.startswith(("//", "/\\"))
-    return target if inside and "\\" not in target else base_url
-
-
-class SignInHandler(PersonHandler):
-    """Signs in by the token of a link, opened or pasted."""
-
-    @allow_unauthenticated
-    def get(self) -> None:
-        if token := self.get_query_argument("token", ""):
-            self.sign_in(token)
-        elif self.get_query_argument("link", "") == "used":
-            self.set_status(403)
-            self.show_form(_USED)
-        else:
-            self.show_form()
-
-    @allow_unauthenticated
-    def post(self) -> None:
-        self.sign_in(token_in(self.get_body_argument("token", "")), problem=_NOT_A_TOKEN)
-
-    def sign_in(self, token: str, problem: str = _USED) -> None:
-        """Sign in and go where the person wanted to, or say why not."""
-        if self.identity.redeem(self, token) or self.current_user is not None:
-            self.redirect(self.wanted)
-        else:
-            self.set_status(403)
-            self.show_form(problem)
-
-    def show_form(self, problem: str = "") -> None:
-        signed_out = self.get_query_argument("signed-out", "") == "1"
-        self.finish(
-            self.rendered(
-                "sign_in.html", problem=problem, signed_out=signed_out, wanted=self.wanted
-            )
-        )
-
-    @property
-    def wanted(self) -> str:
-        """Where to go once signed in."""
-        return local_path(self.get_argument("next", self.base_url), self.base_url)
-
-
-class SignOutHandler(PersonHandler):
-    """Ends the session, and the pages open in it."""
-
-    @allow_unauthenticated
-    def post(self) -> None:
-        self.identity.sign_out(self)
-        self.redirect(f"{self.base_url}sign-in?signed-out=1")
-
-
-def sign_in_url(base_url: str, uri: str) -> str:
-    """Return the address of the sign-in page that leads back to `uri`."""
-    path, _, query = uri.partition("?")
-    wanted = f"{path}?{rest}" if (rest := without_token(query)) else path
-    return f"{base_url}sign-in" + ("" if wanted == base_url else f"?next={quote(wanted, safe='')}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from workbench.errors import BadSettings, WorkbenchError
 
 if TYPE_CHECKING:
+    from workbench.auth.doors import Doors
     from workbench.server.app import WorkbenchVoila
 
 HOST = "127.0.0.1"  # people on other machines come in through a proxy with TLS
@@ -69,6 +70,7 @@ def stop_signals() -> Iterator[asyncio.Event]:
 def serve(
     *,
     home: Path,
+    doors: Doors,
     notebook: Path,
     port: int,
     kernel_environment: Mapping[str, str],
@@ -82,13 +84,16 @@ def serve(
     Parameters
     ----------
     home
-        The folder of our own state; sessions are kept in it.
+        The folder of our own state.
+    doors
+        The ways in; closed at the end.
     port
         0 takes any free one.
     kernel_environment
         What every kernel gets besides an allow-list of this process's own variables.
     on_ready
-        Called once with the link that signs in, when the server answers.
+        Called once with the address, when the server answers: a link that signs in, unless
+        people sign in by a provider.
     on_new_link
         Called with a fresh link whenever one was used.
     beside
@@ -101,6 +106,7 @@ def serve(
     """
     app = _application_factory()(
         home=home,
+        doors=doors,
         notebook=notebook,
         port=port,
         kernel_environment=kernel_environment,
@@ -135,7 +141,7 @@ async def _serve(
         app.listen()
         try:
             app.identity_provider.on_new_link = on_new_link
-            on_ready(app.identity_provider.new_link())
+            on_ready(app.identity_provider.new_link() if app.doors.by_link else app.site_url)
             if beside is not None:
                 app.in_background(beside)
             await stop.wait()

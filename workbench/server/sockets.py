@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-from workbench.server.identity import LinkIdentity
+from workbench.server.identity import WorkbenchIdentity
 from workbench.server.journal import Journal
 from workbench.server.kernels import INCOMPLETE_CODE, SESSION_ENDED_CODE
 
@@ -95,7 +95,7 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
         except BadFrame:
             handler.close(POLICY_VIOLATION_CODE, "not a v1 message")
             return
-        identity = cast(LinkIdentity, handler.identity_provider)
+        identity = cast(WorkbenchIdentity, handler.identity_provider)
         if not identity.is_live(handler.current_user):
             handler.close(SESSION_ENDED_CODE, "session ended")
             return

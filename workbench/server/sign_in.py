@@ -1,0 +1,304 @@
+"""Signing in, by a provider or a one-time link, and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, quote, urlsplit
+from uuid import UUID
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado.web import HTTPError
+
+from workbench.auth.pending import PENDING_SECONDS, Attempt
+from workbench.auth.secrets import digest
+from workbench.errors import SignInRefused
+from workbench.server.identity import SignedIn, without_token
+from workbench.server.pages import PersonHandler
+
+_USED = (
+    "This link has been used, or is not from this start of the server. "
+    "The terminal that runs “workbench up” shows a fresh one."
+)
+_NOT_A_TOKEN = (
+    "That is not the current token. The terminal that runs “workbench up” shows a fresh link."
+)
+_ELSEWHERE = (
+    "This sign-in was not begun in this browser, has been used, or took longer than ten minutes. "
+    "Start again here."
+)
+_STATUS = {"locked": 429, "unreachable": 502, "misconfigured": 500}
+_LONGEST_PATH = 2000
+INVITATION_COOKIE = "workbench-invitation"
+
+
+def token_in(text: str) -> str:
+    """Return the token in what a person pasted: the token, or the whole link.
+
+    >>> token_in(" http://127.0.0.1:8866/?token=abc ")
+    'abc'
+    """
+    text = text.strip()
+    return parse_qs(urlsplit(text).query).get("token", [text])[0]
+
+
+def local_path(target: str, base_url: str) -> str:
+    """Return `target` if it is a path of this server, else the start page.
+
+    Browsers read a backslash as a slash, and leave out control characters.
+    """
+    plain = target.isascii() and target.isprintable() and not set(target) & {" ", "\\"}
+    inside = target.startswith(base_url) and not target.startswith("//")
+    return target if inside and plain and len(target) <= _LONGEST_PATH else base_url
+
+
+def sign_in_url(base_url: str, uri: str) -> str:
+    """Return the address of the sign-in page that leads back to `uri`."""
+    path, _, query = uri.partition("?")
+    wanted = f"{path}?{rest}" if (rest := without_token(query)) else path
+    return f"{base_url}sign-in" + ("" if wanted == base_url else f"?next={quote(wanted, safe='')}")
+
+
+async def redeem(handler: PersonHandler, token: str) -> bool:
+    """Sign in by the token of a link: True if it was good.
+
+    Raises
+    ------
+    SignInRefused
+        Too many were not.
+    """
+    events, caller = handler.doors.events, handler.caller
+    await events.check(caller)
+    good = await handler.identity.redeem(handler, token)
+    user = handler.doors.local_user if good else None
+    await events.record("signed_in" if good else "wrong_link", caller, user=user, provider="link")
+    return good
+
+
+class SignInHandler(PersonHandler):
+    """Shows the ways to sign in; takes the token of a link, opened or pasted."""
+
+    @allow_unauthenticated
+    async def get(self) -> None:
+        if token := self.get_query_argument("token", ""):
+            await self.sign_in(token, _USED)
+        elif self.get_query_argument("link", "") == "used":
+            self.show_form(_USED, 403)
+        else:
+            self.show_form()
+
+    @allow_unauthenticated
+    async def post(self) -> None:
+        await self.sign_in(token_in(self.get_body_argument("token", "")), _NOT_A_TOKEN)
+
+    async def sign_in(self, token: str, problem: str) -> None:
+        """Sign in and go where the person wanted to, or say why not."""
+        try:
+            good = await redeem(self, token)
+        except SignInRefused as refused:
+            self.show_form(str(refused), 429)
+            return
+        if good or self.current_user is not None:
+            self.redirect(self.wanted)
+        else:
+            self.show_form(problem, 403)
+
+    def show_form(self, problem: str = "", status: int = 200) -> None:
+        self.set_status(status)
+        self.finish(
+            self.rendered(
+                "sign_in.html",
+                problem=problem,
+                signed_out=self.get_query_argument("signed-out", "") == "1",
+                wanted=self.wanted,
+                by_link=self.doors.by_link,
+                providers=self.doors.flow.offered(),
+            )
+        )
+
+    @property
+    def wanted(self) -> str:
+        """Where to go once signed in."""
+        return local_path(self.get_argument("next", self.base_url), self.base_url)
+
+
+class ProviderHandler(PersonHandler):
+    """Base of what leads to a provider and back.
+
+    Each attempt has a cookie of its own, so that two tabs do not take each other's.
+    """
+
+    def attempt_cookie(self, state: str) -> str:
+        """Name the cookie of the attempt with a state."""
+        prefix = "__Host-" if self.identity.secure and self.base_url == "/" else ""
+        return f"{prefix}workbench-attempt-{digest(state).hex()[:12]}"
+
+    def require_provider(self, name: str) -> None:
+        """Answer 404 for a provider that is not set up."""
+        if name not in dict(self.doors.flow.offered()):
+            raise HTTPError(404)
+
+    async def leave(self, name: str, wanted: str, linking_in: UUID | None = None) -> None:
+        """Send the browser to a provider; with a session, to link an identity to its account."""
+        try:
+            await self.doors.events.check(self.caller)
+            url, kept = await self.doors.flow.begin(name)
+        except SignInRefused as refused:
+            self.refuse(name, refused)
+            return
+        invitation = self.get_cookie(INVITATION_COOKIE)
+        attempt = Attempt(
+            kept,
+            wanted,
+            invitation=digest(invitation) if invitation else None,
+            session=linking_in,
+        )
+        self.set_cookie(
+            self.attempt_cookie(kept["state"]),
+            await self.doors.attempts.put(attempt),
+            httponly=True,
+            samesite="Lax",
+            secure=self.identity.secure,
+            path=self.base_url,
+            max_age=PENDING_SECONDS,
+        )
+        self.redirect(url)
+
+    def refuse(self, name: str, refused: SignInRefused) -> None:
+        """Say why somebody was not signed in; the log says more, without a secret."""
+        self.log.warning("Sign-in by %s refused (%s): %s", name, refused.code, refused.detail)
+        self.set_status(_STATUS.get(refused.code, 403))
+        self.finish(
+            self.rendered(
+                "sign_in.html",
+                problem=str(refused),
+                signed_out=False,
+                wanted=self.base_url,
+                by_link=self.doors.by_link,
+                providers=self.doors.flow.offered(),
+            )
+        )
+
+
+class LeaveHandler(ProviderHandler):
+    """Sends the browser to a provider."""
+
+    @allow_unauthenticated
+    async def get(self, name: str) -> None:
+        self.require_provider(name)
+        wanted = self.get_query_argument("next", self.base_url)
+        await self.leave(name, local_path(wanted, self.base_url))
+
+
+class LinkHandler(ProviderHandler):
+    """Sends a signed-in browser to a provider, to link an identity there to the account."""
+
+    async def post(self, name: str) -> None:
+        self.require_provider(name)
+        await self.leave(name, f"{self.base_url}account", linking_in=self.person.session)
+
+
+class ComeBackHandler(ProviderHandler):
+    """Takes the answer of a provider."""
+
+    account: str | None = None
+
+    @allow_unauthenticated
+    async def get(self, name: str) -> None:
+        self.require_provider(name)
+        given = self.request.query_arguments
+        answer = {key: self.get_query_argument(key) for key in given if len(given[key]) == 1}
+        try:
+            await self.doors.events.check(self.caller)
+            await self.come_in(name, answer)
+        except SignInRefused as refused:
+            if refused.code != "locked":
+                await self.doors.events.record(
+                    "wrong_state" if refused.code == "state" else "refused",
+                    self.caller,
+                    provider=name,
+                    account=self.account,
+                    detail=refused.code,
+                )
+            self.refuse(name, refused)
+
+    async def come_in(self, name: str, answer: dict[str, str]) -> None:
+        """Sign in whoever the provider says it is, or link them to the account."""
+        state = answer.get("state", "")
+        cookie = self.attempt_cookie(state)
+        secret = self.get_cookie(cookie)
+        attempt = await self.doors.attempts.take(secret, name, state) if secret else None
+        if attempt is None:
+            raise SignInRefused(_ELSEWHERE, code="state")
+        self.clear_cookie(cookie, path=self.base_url, secure=self.identity.secure)
+        identity = await self.doors.flow.finish(name, attempt.kept, answer)
+        self.account = f"{identity.issuer} {identity.subject}"
+        await self.doors.events.check(self.caller, self.account)
+        if attempt.session is not None:
+            if self.current_user is None or self.person.session != attempt.session:
+                raise SignInRefused(_ELSEWHERE, code="state")
+            await self.doors.accounts.link(identity, self.person, self.caller)
+            self.redirect(f"{attempt.wanted}?done=linked")
+            return
+        user = await self.doors.accounts.enter(identity, self.caller, attempt.invitation)
+        await self.identity.start_session(self, user, name, identity)
+        self.clear_cookie(INVITATION_COOKIE, path=self.base_url, secure=self.identity.secure)
+        await self.doors.events.record(
+            "signed_in", self.caller, user=user, provider=name, account=self.account
+        )
+        self.redirect(attempt.wanted)
+
+
+class BackChannelHandler(ProviderHandler):
+    """Ends sessions because a provider says that they have ended there."""
+
+    def check_xsrf_cookie(self) -> None:
+        """No browser sends this: the signature of the token says who does."""
+
+    @allow_unauthenticated
+    async def post(self, name: str) -> None:
+        self.require_provider(name)
+        try:
+            await self.doors.events.check(self.caller)
+            notice = await self.doors.flow.ended(name, self.get_body_argument("logout_token", ""))
+        except SignInRefused as refused:
+            await self.doors.events.record(
+                "refused", self.caller, provider=name, detail="logout token"
+            )
+            self.log.warning("Logout token of %s refused: %s", name, refused.detail)
+            self.set_status(400)
+            self.finish({"error": "invalid_request"})
+            return
+        if not self.settings["workbench"].first_use(f"{notice.issuer} {notice.token_id}"):
+            self.set_status(400)
+            self.finish({"error": "invalid_request"})
+            return
+        for session in await self.doors.sessions.end_of_provider(
+            notice.issuer, notice.session, notice.subject
+        ):
+            self.identity.session_ended(str(session))
+        self.set_status(200)
+        self.finish()
+
+
+class SignOutHandler(PersonHandler):
+    """Ends the session, and the pages open in it."""
+
+    @allow_unauthenticated
+    async def post(self) -> None:
+        if isinstance(self.current_user, SignedIn):
+            await self.doors.events.record("signed_out", self.caller, user=self.person.userid)
+        await self.identity.sign_out(self)
+        self.redirect(f"{self.base_url}sign-in?signed-out=1")
+
+
+def handlers(at: Callable[[str], str]) -> list[tuple[str, type[PersonHandler]]]:
+    """Return what is served; `at` gives the pattern of a path."""
+    name = r"(?P<name>[a-z][a-z0-9]*)"
+    return [
+        (at("/sign-in"), SignInHandler),
+        (at(f"/sign-in/{name}"), LeaveHandler),
+        (at(f"/sign-in/{name}/callback"), ComeBackHandler),
+        (at(f"/sign-in/{name}/ended"), BackChannelHandler),
+        (at(f"/account/link/{name}"), LinkHandler),
+        (at("/sign-out"), SignOutHandler),
+    ]
