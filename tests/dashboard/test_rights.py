@@ -184,7 +184,7 @@ async def test_a_manager_shares_by_e_mail_and_is_answered_the_same_for_whomever(
 
 async def test_what_is_no_address_is_refused_and_stays_for_mending(view):
     await share(view, "eve at example", "editor")
-    assert view.problem.value == "This is no e-mail address."
+    assert view.problem.value == "This is not an e-mail address."
     assert view.email.value == "eve at example"
     assert len(view.rows) == 1
 

@@ -12,7 +12,7 @@ import traitlets
 from workbench.dashboard.standing import reading_note
 from workbench.entities.types import MemberRole
 from workbench.entities.world import World
-from workbench.errors import WorkbenchError
+from workbench.errors import InvalidDraft, WorkbenchError
 from workbench.store.rights import Standing
 from workbench.store.sharing import Member
 from workbench.widgets.content import Content, Element, element
@@ -77,9 +77,6 @@ class MembersModel(traitlets.HasTraits):
 
     async def add(self, email: str, role: str) -> bool:
         """Share the world with an address; return whether that was done."""
-        if "@" not in email:
-            self.message, self.problem = "", "This is no e-mail address."
-            return False
         said = f"Shared with {email.strip()} as {role}. Tell them: no e-mail is sent."
         return await self._do(self._wb.share(self._world, email, role=role), said)
 
@@ -102,6 +99,8 @@ class MembersModel(traitlets.HasTraits):
         self.message = self.problem = ""
         try:
             await work
+        except InvalidDraft as error:
+            self.problem = " ".join(error.problems.values())
         except WorkbenchError as error:
             self.problem = str(error)
         else:

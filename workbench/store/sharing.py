@@ -9,7 +9,8 @@ from sqlalchemy import TextClause, text
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
-from workbench.entities.types import MemberRole
+from workbench.entities.links import WORLD_MEMBER
+from workbench.entities.user import USER
 from workbench.errors import InvalidDraft, NotFound
 from workbench.store.names import WorldKey, world_id
 from workbench.store.rights import RoleInWorld, standing
@@ -91,10 +92,14 @@ class Sharing:
         ------
         NotAllowed
             You are no manager of the world.
+        InvalidDraft
+            The address is none, or the role.
         """
-        roles = [one.value for one in MemberRole]
-        if role not in roles:
-            raise InvalidDraft({"role": f"This is one of {', '.join(roles)}."})
+        said = {"email": email.strip(), "role": role}
+        kinds = {"email": USER.kinds["email"], "role": WORLD_MEMBER.kinds["role"]}
+        problems = {name: kind.problem(said[name]) for name, kind in kinds.items()}
+        if any(problems.values()):
+            raise InvalidDraft({name: text for name, text in problems.items() if text})
         await self._run(_SHARE, world, email, role=role)
 
     async def unshare(self, world: WorldKey, email: str) -> None:
@@ -117,7 +122,7 @@ class Sharing:
         ------
         NotAllowed
             You are no manager of the world.
-        Refused
+        NotFound
             No active user has the address.
         """
         await self._run(_HAND_OVER, world, email)
@@ -125,7 +130,7 @@ class Sharing:
     async def _run(self, verb: TextClause, world: WorldKey, email: str, **more: str) -> object:
         where = await world_id(self.database, world)
         async with self.database.reading() as connection:
-            with translated("world_member", {"email": email}):
+            with translated("world", {"email": email}):
                 return await connection.scalar(
                     verb, {"world": where, "email": email.strip(), **more}
                 )
