@@ -16,6 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from workbench.auth.doors import Doors
+from workbench.database.address import Address
+from workbench.database.engine import Database
 from workbench.errors import BadSettings
 from workbench.server.app import application
 from workbench.server.lab import serve_lab
@@ -34,6 +37,11 @@ sys.exit(serve_lab(
 """
 
 
+def nobody() -> Doors:
+    """Ways in that lead to no database."""
+    return Doors(Database(Address.parse("postgresql://nowhere/none")), local_user=None)
+
+
 @pytest.fixture
 def taken():
     """A port that another program listens on."""
@@ -45,6 +53,7 @@ def test_a_port_in_use_is_named_with_the_way_out(taken: int, tmp_path: Path):
     with pytest.raises(BadSettings, match=rf"Port {taken} cannot be used: .*in use.*--port"):
         serve(
             home=tmp_path,
+            doors=nobody(),
             notebook=tmp_path / "x.ipynb",
             port=taken,
             kernel_environment={},
@@ -153,12 +162,14 @@ def test_what_a_home_folder_tells_jupyter_changes_nothing(start_server, tmp_path
 
 
 async def test_idle_kernels_end_and_dead_ones_stay_dead(tmp_path: Path):
-    app = application(home=tmp_path, notebook=tmp_path / "x", port=0, kernel_environment={})
+    app = application(
+        home=tmp_path, doors=nobody(), notebook=tmp_path / "x", port=0, kernel_environment={}
+    )
     app.listen()
     try:
         assert 0 < app.kernel_manager.cull_idle_timeout <= 3600
         assert app.kernel_manager.cull_connected is False
-        kernel_id = app.kernel_manager.reserve("session")
+        kernel_id = app.kernel_manager.reserve("session", "user")
         await app.kernel_manager.start_reserved(kernel_id, os.environ)
         assert app.kernel_manager.get_kernel(kernel_id)._restarter.restart_limit == 0
     finally:
