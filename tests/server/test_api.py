@@ -278,7 +278,7 @@ async def test_a_token_of_an_administrator_gets_the_login_of_an_editor(door, pro
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute("UPDATE \"user\" SET role = 'admin'")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute("SET ROLE workbench_admin")
+        await connection.execute("SET ROLE workbench_server")
     await connection.close()
 
 
@@ -337,7 +337,7 @@ async def test_a_session_cookie_gets_no_login(door, site):
 
 async def test_guessing_tokens_is_locked_out_with_429(door, program):
     for number in range(30):
-        answer = await program.get("/api/whoami", headers=bearing(f"wbp_{number:06}"))
+        answer = await program.get("/api/whoami", headers=bearing(f"wbp_{number:04}guess"))
         assert answer.status_code == 401
     answer = await program.get("/api/whoami", headers=bearing("wbp_guess"))
     assert answer.status_code == 429

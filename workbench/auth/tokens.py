@@ -70,6 +70,9 @@ _GIVE_BACK = text(
     "UPDATE auth.token SET revoked_at = clock_timestamp()"
     " WHERE digest = :digest AND revoked_at IS NULL RETURNING name, userid"
 )
+_END_LOGIN = text(
+    "SELECT auth.revoke_login(rolname) FROM auth.login WHERE rolname = :role AND tokenid = :token"
+)
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,12 @@ class Tokens:
                 row = (await connection.execute(_GIVE_BACK, values)).one_or_none()
         if row is not None:
             await self._events.record("token_revoked", caller, user=row.userid, detail=row.name)
+
+    async def end_login(self, bearer: Bearer, role: str) -> None:
+        """End a login that was issued for this token; any other stays, which is no error."""
+        async with self._database.reading() as connection:
+            with translated("login"):
+                await connection.execute(_END_LOGIN, {"role": role, "token": bearer.token})
 
 
 def _why_not(row: Row[Any] | None) -> str:
