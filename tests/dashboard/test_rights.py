@@ -151,8 +151,9 @@ async def view(wb, sign_in, denmark):
     view = page.one(MembersView)
     view.page, view.asked = page, []
 
-    async def confirm(title, *_args, **_more):
+    async def confirm(title, text, **_more):
         view.asked.append(title)
+        view.told = text
         return view.agree
 
     view.agree, view.messages.confirm = True, confirm
@@ -206,8 +207,26 @@ async def test_a_member_is_removed_after_a_question(view):
         list(view.rows.values())[1].remove_button.click()
         await view.tasks.settled()
         assert view.asked[-1] == "Remove eve@example.org?"
+        assert "only if somebody shares" in view.told
         assert len(view.rows) == (1 if view.agree else 2)
         view.agree = True
+
+
+async def test_who_is_removed_from_a_public_world_may_still_read_it(wb, sign_in, denmark):
+    await sign_in("eve")
+    await wb.share(denmark, "eve@example.org")
+    public = await wb.worlds.update(denmark, is_public=True)
+    view = (await open_page(wb, public, "members")).one(MembersView)
+    told = []
+
+    async def confirm(_title, text, **_more):
+        told.append(text)
+        return False
+
+    view.messages.confirm = confirm
+    list(view.rows.values())[1].remove_button.click()
+    await view.tasks.settled()
+    assert told == ["They may still read the world, which is public."]
 
 
 async def test_a_world_is_handed_over_after_a_question_and_stays_in_reach(view):

@@ -46,7 +46,7 @@ async def members_page(
     if standing.role != "manager":
         listed = [_listed(member, me=model.is_me(member)) for member in model.members]
         return [head, Content(element("ul", *listed, kind="wb-people"))]
-    return [head, MembersView(model, world.label)]
+    return [head, MembersView(model, world)]
 
 
 def _listed(member: Member, *, me: bool) -> Element:
@@ -115,7 +115,7 @@ class MembersModel(traitlets.HasTraits):
 class MembersView(Panel):
     """A line to share with somebody, and one for each member."""
 
-    def __init__(self, model: MembersModel, world: str) -> None:
+    def __init__(self, model: MembersModel, world: World) -> None:
         self.model, self._world = model, world
         self.tasks = TaskSet()
         self.messages = Messages()
@@ -157,14 +157,16 @@ class MembersView(Panel):
     async def remove(self, member: Member) -> None:
         """Ask, and take the world away from a member."""
         who = "yourself" if self.model.is_me(member) else member.label
-        text = f"“{self._world}” can then be read again only if somebody shares it."
+        text = "They may come back only if somebody shares the world again."
+        if self._world.is_public:
+            text = "They may still read the world, which is public."
         if await self._sure(f"Remove {who}?", text, "Remove"):
             await self.model.remove(member)
 
     async def hand_over(self, member: Member) -> None:
         """Ask, and make a member the owner."""
         text = "The owner of now stays as a manager. Only the new owner cannot be removed."
-        title = f"Hand “{self._world}” over to {member.label}?"
+        title = f"Hand “{self._world.label}” over to {member.label}?"
         if await self._sure(title, text, "Hand over"):
             await self.model.hand_over(member)
 

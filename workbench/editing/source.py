@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column as SqlColumn
@@ -13,13 +13,14 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
+from workbench.editing.blocks import Looks
 from workbench.editing.columns import BY_MANAGERS, columns_of
 from workbench.entities import ENTITIES
 from workbench.entities.base import Entity
 from workbench.entities.world import WORLD
 from workbench.errors import StaleRecord, UnknownField
 from workbench.store.filters import conditions, counted, matching
-from workbench.store.keyset import Step, after, cursor, steps
+from workbench.store.keyset import Step, cursor, steps
 from workbench.store.names import WorldKey, world_id
 from workbench.store.repository import Repository
 from workbench.store.rights import RoleInWorld, role_of
@@ -31,22 +32,7 @@ from workbench.widgets.wire import json_safe
 _NAMES = ("name", "display_name")
 _ROLE = "__role"
 _LOOKUP_ROWS = 30
-_LOOKS_KEPT = 8  # one for each view of the grid, and for looking where a row lies
 _TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
-
-_Question: TypeAlias = tuple[tuple[Sort, ...], str, str | None]
-"""The order, the filters (as text: their values may be lists), the search."""
-
-
-@dataclass
-class _Look:
-    """What is known of one question: how many rows fit, and where some blocks begin.
-
-    Blocks may be asked for side by side, so each keeps to the look that it began with.
-    """
-
-    marks: dict[int, str] = field(default_factory=dict)
-    total: int | None = None
 
 
 class RepositorySource:
@@ -86,7 +72,7 @@ class RepositorySource:
         )
         self._world = world
         self._on_write = on_write
-        self._looks: dict[_Question, _Look] = {}
+        self._looks = Looks()
 
     async def page(
         self,
@@ -103,12 +89,12 @@ class RepositorySource:
         Without `total` the page has a total only if it is known already: a block costs the
         same however many rows fit, counting them does not.
         """
-        look = self._looking((tuple(sort), repr(filters), search), afresh=start == 0)
+        look = self._looks.at((tuple(sort), repr(filters), search), afresh=start == 0)
         order = steps(
             self.entity, [f"-{s.field}" if s.descending else s.field for s in sort] or self._order()
         )
         fitting = select(*self.entity.shown).where(*await self._fitting(filters, search))
-        block = _block(fitting, order, look, start, count)
+        block = look.block(fitting, order, start, count)
         async with self.database.reading() as connection:
             with translated(self.entity.name):
                 found = await connection.execute(self._labelled(block, order))
@@ -127,19 +113,8 @@ class RepositorySource:
         async with self.database.reading() as connection:
             with translated(self.entity.name):
                 found = int(await connection.scalar(counted(fitting)) or 0)
-        for (_, *asked), look in self._looks.items():
-            if asked == [repr(filters), search]:
-                look.total = found
+        self._looks.counted(repr(filters), search, found)
         return found
-
-    def _looking(self, asked: _Question, *, afresh: bool) -> _Look:
-        look = self._looks.pop(asked, None)
-        if look is None or afresh:
-            look = _Look()
-        self._looks[asked] = look
-        while len(self._looks) > _LOOKS_KEPT:
-            del self._looks[next(iter(self._looks))]
-        return look
 
     async def row(self, id: UUID) -> Row:
         """Return one row; NotFound if there is none."""
@@ -220,7 +195,7 @@ class RepositorySource:
 
     def _wrote(self) -> None:
         """Forget what rows coming and going made untrue."""
-        self._looks.clear()
+        self._looks.forget()
         self._on_write()
 
     def _order(self) -> list[str]:
@@ -312,25 +287,6 @@ class RepositorySource:
         if self._world is not None and not isinstance(self._world, UUID):
             self._world = await world_id(self.database, self._world)
         return self._world
-
-
-def _block(
-    fitting: Select[Any], order: Sequence[Step], look: _Look, start: int, count: int
-) -> Select[Any]:
-    """Return the statement for a block, from the nearest known place: a mark, or the end."""
-    mark = max((m for m in look.marks if m <= start), default=0)
-    behind = None if look.total is None else look.total - start - count
-    if behind is not None and behind < start - mark:
-        clauses = (Step(step.column, not step.descending).clause for step in order)
-        return (
-            fitting.order_by(*clauses).limit(count + min(behind, 0)).offset(max(behind, 0))
-            if count + behind > 0
-            else fitting.limit(0)
-        )
-    block = fitting.order_by(*(step.clause for step in order)).limit(count)
-    if mark:
-        block = block.where(after(order, look.marks[mark]))
-    return block.offset(start - mark)
 
 
 def _words(entity: Entity[Any, Any], table: Any) -> ColumnElement[Any]:
