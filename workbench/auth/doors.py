@@ -16,7 +16,6 @@ from workbench.auth.people import People
 from workbench.auth.sessions import Sessions
 from workbench.auth.tokens import Tokens
 from workbench.database.address import Address
-from workbench.database.address import Address
 from workbench.database.engine import Database
 
 __all__ = ["Doors"]
@@ -35,8 +34,6 @@ class Doors:
         Where people reach the server; what providers send them back to is made of it.
     public_database
         Where programs elsewhere reach the database, if not where the server does.
-    public_database
-        Where programs elsewhere reach the database; without it where this one does.
     """
 
     def __init__(
@@ -47,7 +44,6 @@ class Doors:
         clients: Sequence[Client] = (),
         public_url: str | None = None,
         public_database: Address | None = None,
-        public_database: Address | None = None,
         sign_up: SignUp | None = None,
         idle: timedelta = timedelta(days=7),
         lifetime: timedelta = timedelta(days=30),
@@ -55,7 +51,6 @@ class Doors:
         self.database = database
         self.local_user = local_user
         self.public_url = public_url
-        self.public_database = public_database
         self.public_database = public_database
         self.flow = Flow(clients, lambda name: f"{public_url}/sign-in/{name}/callback")
         self.sessions = Sessions(database, idle=idle, lifetime=lifetime)
