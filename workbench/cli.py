@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
+    from workbench.auth.invitations import Invitations
+    from workbench.auth.people import People
     from workbench.config import Settings
 
+T = TypeVar("T")
+
+_LOCAL_URL = "http://127.0.0.1:8866"  # where `workbench up` serves
 _INTERRUPTED = 130  # the status with which typer ends what Ctrl-C ended
 
 app = typer.Typer(
@@ -145,38 +152,59 @@ def export(
     typer.echo(str(asyncio.run(work())))
 
 
-users = typer.Typer(help="List, add and change users.", no_args_is_help=True)
+users = typer.Typer(help="List, add, invite and change users.", no_args_is_help=True)
 app.add_typer(users, name="users")
 Role = Annotated[str, typer.Option(help="viewer, editor or admin.")]
 
 
 @users.command("list")
-def list_users() -> None:
+def list_users(
+    words: Annotated[str, typer.Argument(help="Part of an address or a name.")] = "",
+) -> None:
     """Show all users: e-mail, role, name."""
-    from workbench.database.users import accounts
-    from workbench.wiring import open_database
 
-    async def work() -> None:
-        async with open_database() as database:
-            for one in await accounts(database):
-                state = "" if one.active else "  (may not sign in)"
+    async def work(installation: Installation) -> None:
+        after: str | None = ""
+        while after is not None:
+            matches = await installation.people.find(None, words, after=after)
+            for one in matches.accounts:
+                state = "" if one.is_active else "  (may not sign in)"
+                state = state if one.deleted_at is None else "  (deleted)"
                 typer.echo(f"{one.email}  {one.role}  {one.name}{state}".rstrip())
+            after = matches.more_after
 
-    asyncio.run(work())
+    _administer(work)
 
 
 @users.command("add")
 def add_user(email: str, role: Role = "editor") -> None:
     """Add a user."""
-    from workbench.database.users import add_account
-    from workbench.wiring import open_database
-
-    async def work() -> None:
-        async with open_database() as database:
-            await add_account(database, email, role)
-
-    asyncio.run(work())
+    _administer(lambda installation: installation.people.add(None, email, role))
     typer.echo(f"{email} is added, as {role}.")
+
+
+@users.command("invite")
+def invite_user(
+    email: str,
+    role: Role = "editor",
+    days: Annotated[int, typer.Option(help="How long the link works.")] = 14,
+) -> None:
+    """Print a link that lets somebody in, once; an earlier one of theirs works no more."""
+    from workbench.config import read_settings
+
+    invited = _administer(
+        lambda installation: installation.invitations.invite(None, email, role, days=days)
+    )
+    public_url = read_settings().public_url
+    typer.echo(
+        f"Send this link to {invited.email}. It works once, until {invited.expires_at:%Y-%m-%d}, "
+        f"for an account as {invited.role}:\n\n    {public_url or _LOCAL_URL}{invited.path}\n"
+    )
+    if public_url is None:
+        typer.echo(
+            "WORKBENCH_PUBLIC_URL is not set: the link is for a dashboard on this machine.",
+            err=True,
+        )
 
 
 @users.command("change")
@@ -188,15 +216,47 @@ def change_user(
     ] = None,
 ) -> None:
     """Change a user's role, or whether they may sign in; it counts at once."""
-    from workbench.database.users import change_account
+
+    async def work(installation: Installation) -> None:
+        user = await installation.people.id_of(email)
+        await installation.people.change(None, user, role=role, active=active)
+
+    _administer(work)
+    typer.echo(f"{email} is changed.")
+
+
+@users.command("restore")
+def restore_user(email: str) -> None:
+    """Bring a deleted user back; their worlds stay with whom they went to."""
+
+    async def work(installation: Installation) -> None:
+        user = await installation.people.id_of(email, deleted=True)
+        await installation.people.restore(None, user)
+
+    _administer(work)
+    typer.echo(f"{email} is back.")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What whoever holds the database's own login administers."""
+
+    people: People
+    invitations: Invitations
+
+
+def _administer(work: Callable[[Installation], Awaitable[T]]) -> T:
+    from workbench.auth.events import Events
+    from workbench.auth.invitations import Invitations
+    from workbench.auth.people import People
     from workbench.wiring import open_database
 
-    async def work() -> None:
+    async def whole() -> T:
         async with open_database() as database:
-            await change_account(database, email, role=role, active=active)
+            events = Events(database)
+            return await work(Installation(People(database, events), Invitations(database, events)))
 
-    asyncio.run(work())
-    typer.echo(f"{email} is changed.")
+    return asyncio.run(whole())
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
+import asyncpg
 import pytest
 from typer.testing import CliRunner
 
@@ -183,3 +185,50 @@ def test_users_are_listed_added_and_changed(workbench):
         assert refused.returncode == 1
         assert told in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+def test_users_are_invited_by_a_link_that_is_printed_once(workbench):
+    done = workbench("users", "invite", "Ada@example.org", "--role", "admin")
+    assert done.returncode == 0
+    (link,) = re.findall(r"http://127\.0\.0\.1:8866/invitation/[\w-]{43}$", done.stdout, re.M)
+    assert "Ada@example.org" in done.stdout
+    assert "as admin" in done.stdout
+    assert "WORKBENCH_PUBLIC_URL" in done.stderr
+    workbench.variables["WORKBENCH_PUBLIC_URL"] = "https://worlds.example.org"
+    again = workbench("users", "invite", "ada@example.org")
+    assert "\n    https://worlds.example.org/invitation/" in again.stdout
+    assert (again.stderr, link in again.stdout) == ("", False)
+    for wrong, told in (("nobody", "email"), ("x@example.org --role king", "viewer, editor")):
+        refused = workbench("users", "invite", *wrong.split())
+        assert refused.returncode == 1
+        assert told in refused.stderr
+
+
+def test_the_last_administrator_cannot_be_changed_away_by_a_command(workbench):
+    assert workbench("demo").returncode == 0
+    refused = workbench("users", "change", "tester@localhost", "--role", "editor")
+    assert refused.returncode == 1
+    assert "last administrator" in refused.stderr
+
+
+@pytest.fixture
+def execute(database_url):
+    """Run a statement as the owner of the tables."""
+
+    async def work(statement: str) -> None:
+        connection = await asyncpg.connect(database_url)
+        await connection.execute(statement)
+        await connection.close()
+
+    return lambda statement: asyncio.run(work(statement))
+
+
+def test_users_are_found_and_who_was_deleted_is_brought_back(workbench, execute):
+    for name in ("ann", "eve"):
+        workbench("users", "add", f"{name}@example.org")
+    assert workbench("users", "list", "ANN").stdout == "ann@example.org  editor\n"
+    assert workbench("users", "restore", "eve@example.org").returncode == 1
+    execute("UPDATE \"user\" SET deleted_at = now() WHERE email = 'eve@example.org'")
+    assert "eve@example.org  editor    (deleted)" in workbench("users", "list").stdout
+    assert workbench("users", "restore", "EVE@example.org").returncode == 0
+    assert "deleted" not in workbench("users", "list").stdout

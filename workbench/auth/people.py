@@ -17,6 +17,7 @@ from workbench.auth.administrators import (
 from workbench.auth.events import Events
 from workbench.auth.invitations import revoke_invitations
 from workbench.database.engine import Database
+from workbench.database.translate import translated
 from workbench.entities.user import USER
 from workbench.errors import DuplicateName, NotAllowed, NotFound, shown
 
@@ -37,7 +38,10 @@ _LIST = text(
     " concat_ws(' ', u.email, u.display_name, u.first_name, u.last_name) ILIKE :pattern)"
     " ORDER BY lower(u.email) LIMIT :most"
 )
-_ID_OF = text('SELECT id FROM "user" WHERE lower(email) = lower(:email) AND deleted_at IS NULL')
+_ID_OF = text(
+    'SELECT id FROM "user" WHERE lower(email) = lower(:email)'
+    " AND (deleted_at IS NOT NULL) = :deleted"
+)
 _ADD = text(
     'INSERT INTO "user" (email, role) VALUES (:email, CAST(:role AS user_role))'
     " ON CONFLICT (lower(email)) DO NOTHING RETURNING id"
@@ -109,10 +113,11 @@ class People:
         found = [Account(**row) for row in rows[:most]]
         return Matches(found, found[-1].email if len(rows) > most else None)
 
-    async def id_of(self, email: str) -> UUID:
+    async def id_of(self, email: str, *, deleted: bool = False) -> UUID:
         """Return the user with an address; for commands, which name people so."""
         async with self._database.reading() as connection:
-            found = await connection.scalar(_ID_OF, {"email": email})
+            with translated("user"):
+                found = await connection.scalar(_ID_OF, {"email": email, "deleted": deleted})
         if found is None:
             raise NotFound("user", email, "`workbench users list` shows them.")
         return UUID(str(found))
