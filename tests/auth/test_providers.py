@@ -6,7 +6,7 @@ import logging
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from stand_ins import CLIENT_ID, CLIENT_SECRET, Hostile
+from stand_ins import CLIENT_SECRET, OTHER_RSA, RSA, Hostile
 from visits import REDIRECT_URI, flow_of, signed_in
 
 from workbench.auth.flow import Flow
@@ -201,6 +201,20 @@ async def test_microsofts_answer_may_name_the_tenant(hostile):
         assert refused.value.code == "mismatch"
 
 
+async def test_a_key_for_personal_accounts_signs_for_no_other_tenant(hostile):
+    flow = microsoft(hostile, "common")
+    of_all, of_some = (f"{hostile.url}/{tenant}/v2.0" for tenant in ("{tenantid}", PERSONAL))
+    hostile.published = [
+        RSA.as_dict(private=False) | {"issuer": of_all},
+        OTHER_RSA.as_dict(private=False) | {"issuer": of_some},
+    ]
+    assert (await signed_in(flow, hostile)).subject == f"{TENANT}.{OID}"
+    hostile.key, hostile.header = OTHER_RSA, {"alg": "RS256", "kid": "second"}
+    await refused(flow, hostile, "untrusted")
+    tells(hostile, PERSONAL)
+    assert (await signed_in(flow, hostile)).subject == f"{PERSONAL}.{OID}"
+
+
 async def test_a_tenant_that_does_not_exist_is_named(hostile):
     flow = microsoft(hostile, TENANT)
     hostile.replies[f"/{TENANT}/v2.0/.well-known/openid-configuration"] = (400, {"error": "x"})
@@ -392,11 +406,11 @@ async def test_no_secret_is_logged_at_facebook(facebook_flow, facebook, caplog):
 
 
 async def sign_in_logging_no_secret(flow, stand_in, caplog) -> None:
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.ERROR, "tornado")  # what the stand-in's own server writes
+    caplog.set_level(logging.DEBUG)
     url, pending = await flow.begin("example")
     answer = stand_in.visit(url)
     await flow.finish("example", pending, answer)
     secrets = {CLIENT_SECRET, answer["code"], *pending.values(), *stand_in.tokens} - {"example"}
     assert not [secret for secret in secrets if secret in caplog.text]
-    assert CLIENT_ID not in caplog.text
+    assert "httpcore2" in caplog.text

@@ -20,7 +20,7 @@ PROVIDERS: dict[str, Callable[[Client, str], Provider]] = {
     "facebook": Facebook,
     "github": GitHub,
 }
-"""The providers that are known by name, in the order of their buttons."""
+"""The providers that are known by name."""
 
 
 def provider_of(client: Client, redirect_uri: str) -> Provider:

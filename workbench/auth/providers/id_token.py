@@ -67,7 +67,6 @@ def check(
     options = {
         "iss": {"essential": True, "values": list(issuers)},
         "aud": {"essential": True, "value": client_id},
-        "nonce": {"essential": True, "value": nonce},
     }
     given = {"client_id": client_id, "nonce": nonce, "access_token": access_token}
     claims = CodeIDToken(token.claims, token.header, options, given)

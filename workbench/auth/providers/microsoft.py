@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from joserfc.errors import JoseError
+from joserfc.jwt import Token
+
 from workbench.auth.identity import Client, Identity, Pending
 from workbench.auth.providers.discovery import Endpoints
 from workbench.auth.providers.openid import OpenID
@@ -86,6 +89,18 @@ class Microsoft(OpenID):
 
     def verified(self, claims: Mapping[str, Any]) -> bool:
         return claims.get("xms_edov") in (True, 1, "1", "true")
+
+    async def signed(self, token: object) -> Token:
+        # A key may be for personal accounts alone, though all are published together.
+        signed = await super().signed(token)
+        try:
+            key = (await self.discovery.keys()).get_by_kid(signed.header.get("kid"))
+        except JoseError:
+            raise self.refusals.untrusted("an ID token whose key was withdrawn") from None
+        signs_for = str(key.get("issuer", "")).replace("{tenantid}", str(signed.claims.get("tid")))
+        if signs_for not in ("", signed.claims.get("iss")):
+            raise self.refusals.untrusted("an ID token with the key of another tenant")
+        return signed
 
     async def finish(self, pending: Pending, answer: Mapping[str, str]) -> Identity:
         identity = await super().finish(pending, answer)

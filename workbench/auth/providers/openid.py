@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from joserfc.jwt import Token
+
 from workbench.auth.identity import Client, Identity, Pending
 from workbench.auth.logout_token import LogoutNotice, NotALogoutToken, logout_notice
 from workbench.auth.providers import id_token
@@ -87,7 +89,7 @@ class OpenID(Provider):
         self, talk: Conversation, token: Mapping[str, Any], pending: Pending
     ) -> Identity:
         endpoints = await self.endpoints()
-        signed = await id_token.read(token.get("id_token"), self.discovery, self.refusals)
+        signed = await self.signed(token.get("id_token"))
         issuers = self.issuers(endpoints, signed.claims)
         claims = id_token.check(
             signed,
@@ -110,6 +112,10 @@ class OpenID(Provider):
             session=text(claims.get("sid")),
         )
 
+    async def signed(self, token: object) -> Token:
+        """Return what a token says, if the provider signed it."""
+        return await id_token.read(token, self.discovery, self.refusals)
+
     async def _about(
         self, talk: Conversation, endpoints: Endpoints, claims: Mapping[str, Any], access_token: str
     ) -> Mapping[str, Any]:
@@ -131,7 +137,7 @@ class OpenID(Provider):
         if not self.ends_sessions:
             return await super().ended(logout_token)
         endpoints = await self.endpoints()
-        signed = await id_token.read(logout_token, self.discovery, self.refusals)
+        signed = await self.signed(logout_token)
         try:
             return logout_notice(
                 signed.header,
