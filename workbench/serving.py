@@ -13,6 +13,7 @@ from uuid import UUID
 from workbench.auth.accounts import SignUp
 from workbench.auth.identity import Client
 from workbench.config import Settings, read_providers, read_settings, set_variables
+from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.logins import (
     extend_logins,
@@ -58,6 +59,7 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
             local_user=local_user,
             clients=clients,
             public_url=settings.public_url,
+            public_database=_public_database(settings),
             sign_up=SignUp(settings.sign_up, tuple(settings.sign_up_domains.split())),
             idle=timedelta(hours=settings.session_idle_hours),
             lifetime=timedelta(hours=settings.session_hours),
@@ -85,6 +87,11 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
 def _clients() -> list[Client]:
     """Return how this installation is registered with providers of identities."""
     return [Client(name, **fields) for name, fields in read_providers().items()]
+
+
+def _public_database(settings: Settings) -> Address | None:
+    told = settings.public_database_url
+    return None if told is None else Address.parse(told.get_secret_value())
 
 
 async def _started(settings: Settings, say: Say) -> tuple[Database, Callable[[], None]]:

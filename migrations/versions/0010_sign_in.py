@@ -435,6 +435,13 @@ BEGIN
     RAISE no_data_found USING
       MESSAGE = 'nobody who may sign in has this address', CONSTRAINT = 'there_user', TABLE = 'user';
   END IF;
+  -- Nobody takes a world from its owner, unless that one is gone.
+  IF heir = rules.acting_user() AND EXISTS (
+    SELECT FROM public."user" AS u WHERE u.id = former AND u.is_active AND u.deleted_at IS NULL
+  ) AND heir <> former THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = 'a world is handed to somebody else', TABLE = 'world', CONSTRAINT = 'own_world';
+  END IF;
   IF heir <> former THEN
     PERFORM auth.give_world(of_world, heir);
     INSERT INTO public.world_member (worldid, userid, role) VALUES (of_world, former, 'manager');
@@ -455,14 +462,15 @@ BEGIN
     WHERE lower(u.email) = lower(mail) AND u.deleted_at IS NULL
       AND u.id <> (SELECT ownerid FROM public.world WHERE id = of_world)
   ON CONFLICT (worldid, userid) DO UPDATE SET role = as_role WHERE m.role <> as_role;
+  DELETE FROM auth.share AS s WHERE s.worldid = of_world AND lower(s.email) = lower(mail);
   IF NOT EXISTS (SELECT FROM public."user" AS u WHERE lower(u.email) = lower(mail) AND u.deleted_at IS NULL) THEN
     INSERT INTO auth.share (worldid, email, role, shared_by)
-      VALUES (of_world, lower(mail), as_role, rules.acting_user())
-    ON CONFLICT (worldid, email) DO UPDATE SET role = as_role;
+      VALUES (of_world, lower(mail), as_role, rules.acting_user());
   END IF;
 END $$;
 """
 
+# Whoever was made a member may leave, too.
 UNSHARE = """
 CREATE FUNCTION rules.unshare(of_world uuid, mail text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -470,7 +478,9 @@ DECLARE
   count integer;
   more integer;
 BEGIN
-  IF of_world <> ALL (rules.worlds('manager')) THEN
+  IF of_world <> ALL (rules.worlds('manager')) AND NOT EXISTS (
+    SELECT FROM public."user" AS u WHERE u.id = rules.acting_user() AND lower(u.email) = lower(mail)
+  ) THEN
     RAISE insufficient_privilege USING
       MESSAGE = 'only a manager of this world may do this', TABLE = 'world_member';
   END IF;
@@ -483,7 +493,7 @@ BEGIN
 END $$;
 """
 
-# Addresses are for managers, who wrote them; other members see names.
+# Addresses are for managers, who wrote them; other members see names, where there are any.
 MEMBERS = """
 CREATE FUNCTION rules.members(of_world uuid)
 RETURNS TABLE (userid uuid, email text, name text, role text, pending boolean)
@@ -496,8 +506,7 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT u.id, CASE WHEN manages THEN u.email::text END,
-      coalesce(u.display_name, nullif(concat_ws(' ', u.first_name, u.last_name), ''),
-        CASE WHEN manages THEN u.email END, 'somebody without a name')::text,
+      coalesce(u.display_name, nullif(concat_ws(' ', u.first_name, u.last_name), ''), u.email)::text,
       t.role, false
     FROM (
       SELECT w.ownerid AS id, 'owner' AS role FROM public.world AS w WHERE w.id = of_world
@@ -523,7 +532,7 @@ OF_SERVER = {
 }
 OF_MEMBERS = {
     "members(uuid)": (MEMBERS, "workbench_viewer"),
-    "unshare(uuid, text)": (UNSHARE, "workbench_editor"),
+    "unshare(uuid, text)": (UNSHARE, "workbench_viewer"),
     "hand_over(uuid, text)": (HAND_OVER, "workbench_editor"),
 }
 

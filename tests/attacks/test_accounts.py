@@ -261,3 +261,34 @@ async def test_what_the_server_changes_of_accounts_has_an_author(people, dashboa
         "SELECT userid FROM history.change AS c JOIN history.changeset AS s ON s.id = c.changesetid WHERE entity = 'user' ORDER BY c.id DESC LIMIT 1"
     )
     assert author == people.ids["ada"]
+
+
+async def test_a_manager_takes_a_world_only_from_an_owner_who_is_gone(people, sql):
+    query = "SELECT rules.hand_over($1, 'max@example.org')"
+    with pytest.raises(REFUSED):
+        await people["max"].execute(query, people.world)
+    await change_user(sql, people.ids["ann"], "is_active = false")
+    await people["max"].execute(query, people.world)
+    assert await sql.fetchval("SELECT ownerid FROM world") == people.ids["max"]
+
+
+async def change_user(sql, user: object, what: str) -> None:
+    await sql.execute(f'UPDATE "user" SET {what} WHERE id = $1', user)
+
+
+async def test_a_member_may_leave_and_remove_nobody_else(people):
+    assert await people["vera"].fetchval(
+        "SELECT rules.unshare($1, 'vera@example.org')", people.world
+    )
+    assert await people["vera"].fetchval("SELECT count(*) FROM persona") == 0
+    with pytest.raises(REFUSED):
+        await people["ivo"].execute("SELECT rules.unshare($1, 'bob@example.org')", people.world)
+
+
+async def test_nobody_is_listed_twice_who_got_an_account_after_a_share(people, sql):
+    share = "SELECT rules.share($1, 'late@example.org', 'viewer')"
+    await people["ann"].execute(share, people.world)
+    await sql.execute("INSERT INTO \"user\" (email) VALUES ('late@example.org')")
+    await people["ann"].execute(share, people.world)
+    told = await people["ann"].fetch("SELECT email FROM rules.members($1)", people.world)
+    assert [row["email"] for row in told].count("late@example.org") == 1

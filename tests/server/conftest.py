@@ -30,6 +30,7 @@ TEMPLATE = "template_workbench"
 PROGRAM = """
 import asyncio, json, logging, sys
 from pathlib import Path
+from workbench.auth.accounts import SignUp
 from workbench.auth.doors import Doors
 from workbench.auth.identity import Client
 from workbench.database.address import Address
@@ -51,6 +52,7 @@ doors = Doors(
     local_user=None if clients else asyncio.run(local_user()),
     clients=clients,
     public_url=given["public_url"],
+    sign_up=SignUp(given["sign_up"]),
 )
 
 def say(kind):
@@ -235,6 +237,7 @@ class Server:
         port: int = 0,
         clients: Sequence[dict[str, str]] = (),
         public_url: str | None = None,
+        sign_up: str = "invitation",
         **environment: str,
     ) -> None:
         self.home = home
@@ -243,6 +246,7 @@ class Server:
         home.mkdir(parents=True, exist_ok=True)
         given = {"home": str(home), "notebook": str(notebook), "port": port}
         given |= {"database": database, "clients": list(clients), "public_url": public_url}
+        given["sign_up"] = sign_up
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, json.dumps(given)],

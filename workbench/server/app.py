@@ -35,7 +35,7 @@ from workbench.auth.doors import Doors
 from workbench.auth.logout_token import REMEMBERED_SECONDS
 from workbench.auth.sessions import Sessions
 from workbench.errors import StoreUnavailable, WorkbenchError
-from workbench.server import sign_in
+from workbench.server import api, device_pages, sign_in
 from workbench.server.assets import AssetHandler, Assets
 from workbench.server.dashboard import DashboardHandler, PageKernelHandler
 from workbench.server.identity import WorkbenchIdentity, without_token
@@ -59,6 +59,7 @@ _MAX_HEADER_BYTES = 32 * 1024
 _LONGEST_SOCKET_FOLDER = 40  # a Unix socket's path ends at 107 bytes, a kernel's own part is 60
 _KERNEL_ID = r"(?P<kernel_id>[0-9a-f-]{36})"
 _HERE = Path(__file__).parent
+_PARTS = (sign_in, api, device_pages)
 
 _SETTINGS = Config(
     {
@@ -193,7 +194,7 @@ class WorkbenchVoila(Voila):
         static.append((f"w-{self.widget_assets.version}", self.widget_assets))
         return [
             (at("/"), DashboardHandler),
-            *sign_in.handlers(at),
+            *(one for part in _PARTS for one in part.handlers(at)),
             (at(f"/page/{_KERNEL_ID}"), PageKernelHandler),
             (at(f"/api/kernels/{_KERNEL_ID}/channels"), PageSocket),
             *((at(f"/static/{name}/(.*)"), AssetHandler, {"assets": a}) for name, a in static),
