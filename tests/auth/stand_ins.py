@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 from joserfc import jws
 from joserfc.jwk import RSAKey
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
@@ -34,12 +35,14 @@ class StandIn:
     """A server for one test.
 
     `replies` overrules by path: a body (JSON, or text as it is), or a status and a body; or
-    `SILENCE` and `DRIP`, which never come to an end. `asked` counts by path.
+    `SILENCE` and `DRIP`, which never come to an end. `asked` counts by path, and `headers` are
+    those of the last request.
     """
 
     def __init__(self) -> None:
         self.replies: dict[str, Any] = {}
         self.asked: Counter[str] = Counter()
+        self.headers: dict[str, HTTPHeaders] = {}
         self.tokens: set[str] = set()
         self._codes: dict[str, dict[str, str]] = {}
         self._over = asyncio.Event()
@@ -87,6 +90,7 @@ class Handler(RequestHandler):
     async def get(self) -> None:
         path = self.request.path
         self.stand_in.asked[path] += 1
+        self.stand_in.headers[path] = self.request.headers
         reply = self.stand_in.replies.get(path)
         if reply is None:
             reply = self.stand_in.answer(path, self)

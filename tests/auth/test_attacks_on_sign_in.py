@@ -561,6 +561,14 @@ async def test_a_provider_without_keys_is_refused(flow, hostile, reply):
     await refused(flow, hostile, "misconfigured")
 
 
+@pytest.mark.parametrize("ways", [None, ["client_secret_post"], ["client_secret_basic"], "any"])
+async def test_a_secret_is_sent_as_the_provider_wants_it(flow, hostile, ways):
+    hostile.metadata = {"token_endpoint_auth_methods_supported": ways}
+    assert (await signed_in(flow, hostile)).subject == "alice"
+    in_a_header = ways != ["client_secret_post"]
+    assert ("Authorization" in hostile.headers["/token"]) is in_a_header
+
+
 # What is remembered
 
 

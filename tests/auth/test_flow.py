@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -150,3 +152,12 @@ def test_a_discovery_url_that_cannot_be_one_stops_the_start(url):
 def test_a_tenant_that_cannot_be_one_stops_the_start(tenant):
     with pytest.raises(BadSettings, match="WORKBENCH_OAUTH_MICROSOFT_TENANT"):
         Flow([Client("microsoft", "a", "b", tenant=tenant)], lambda name: name)
+
+
+def test_the_lock_file_of_the_real_provider_names_no_host():
+    lock = json.loads((Path(__file__).parent / "provider" / "package-lock.json").read_text())
+    packages = lock["packages"]
+    del packages[""]
+    assert packages["node_modules/oidc-provider"]["version"] == "9.13.3"
+    assert all("integrity" in package for package in packages.values())
+    assert not any("resolved" in package for package in packages.values())

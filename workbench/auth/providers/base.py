@@ -134,7 +134,8 @@ class Provider(ABC):
     def comes_from(self, endpoints: Endpoints, issuer: str | None) -> bool:
         """Tell whether an answer with this `iss` is the provider's: RFC 9207.
 
-        Without metadata nothing says what exactly it would be, but it would be of its own site.
+        Without metadata nothing says what exactly it would be, but it would be of its own site:
+        GitHub sent one for some days of April 2026, which was not in its documentation.
         """
         return issuer is None or _site(issuer) == _site(endpoints.authorization)
 
