@@ -9,8 +9,10 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+from workbench.auth.remote import RECYCLED_SECONDS, RemoteServer, open_login
 from workbench.config import Settings, read_settings
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
@@ -18,22 +20,24 @@ from workbench.database.engine import Database
 from workbench.database.logins import OwnLogin, login_of
 from workbench.database.migrate import migrate, require_current
 from workbench.database.users import acting_user
+from workbench.errors import BadSettings, StoreUnavailable, WrongDatabase
 from workbench.workspace import Workspace
 
-__all__ = ["connect", "open_database", "open_server", "open_workspace"]
+__all__ = ["at_server", "connect", "open_database", "open_server", "open_workspace"]
 
 
 async def connect(
     url: str | None = None, *, source: str | None = None, **settings: Any
 ) -> Workspace:
-    """Return a workspace on the embedded database, or on the one that a URL names.
+    """Return a workspace on the embedded database, or on what a URL names.
 
     Parameters
     ----------
     url
-        `postgresql://user@host/database?sslmode=verify-full`; without it the setting
-        WORKBENCH_DATABASE_URL, and without that the embedded PostgreSQL, which is started,
-        and migrated when it is new or older than this package.
+        `postgresql://user@host/database?sslmode=verify-full`, or `https://host` of a dashboard
+        elsewhere, where you sign in once in a browser. Without it the setting
+        WORKBENCH_DATABASE_URL, then WORKBENCH_SERVER, and without those the embedded PostgreSQL,
+        which is started, and migrated when it is new or older than this package.
     source
         Where changes come from, for the history; in Jupyter "notebook".
     settings
@@ -41,14 +45,35 @@ async def connect(
 
     Raises
     ------
-    BadSettings, StoreUnavailable, WrongDatabase
+    BadSettings, NotAllowed, StoreUnavailable, WrongDatabase
         What is wrong and the way out.
     """
+    if url is not None and url.lower().startswith(("https://", "http://")):
+        return await open_workspace(at_server(url, **settings), source=source)
     return await open_workspace(read_settings(database_url=url, **settings), source=source)
+
+
+def at_server(url: str | None, **settings: Any) -> Settings:
+    """Return the settings for work at a server elsewhere, by its URL or WORKBENCH_SERVER.
+
+    A token of the environment is for the server of the environment, and goes to no other.
+    """
+    usual = read_settings(**settings)
+    chosen = usual if url is None else read_settings(server=url, **settings)
+    if chosen.server is None:
+        raise BadSettings(
+            "WORKBENCH_SERVER: it is not set. Set it to the address of the dashboard, or give that."
+        )
+    changed: dict[str, Any] = {"database_url": None}
+    if "token" not in settings and usual.server not in (None, chosen.server):
+        changed["token"] = None
+    return chosen.model_copy(update=changed)
 
 
 async def open_workspace(settings: Settings, *, source: str | None = None) -> Workspace:
     """Return a workspace as `settings` say; see `connect`."""
+    if settings.database_url is None and settings.server is not None:
+        return await _open_remote(settings.server, settings, source or _source() or "script")
     server, release = await open_server(settings)
     try:
         source = source or _source()
@@ -65,6 +90,41 @@ async def open_workspace(settings: Settings, *, source: str | None = None) -> Wo
         await server.close()
         release()
         raise
+
+
+async def _open_remote(url: str, settings: Settings, source: str) -> Workspace:
+    """Return a workspace on the database of a server elsewhere, as who is signed in there."""
+    login = await open_login(
+        RemoteServer(url),
+        settings.home,
+        token=settings.token.get_secret_value() if settings.token else None,
+        client=source,
+        say=_say(),
+    )
+    made = _database(
+        await login.address(),
+        settings,
+        userid=login.userid,
+        source=source,
+        login=login,
+        recycled_seconds=RECYCLED_SECONDS,
+    )
+    try:
+        await require_current(made)
+    except (StoreUnavailable, BadSettings) as error:
+        await made.close()
+        await login.close()
+        if isinstance(error, WrongDatabase):
+            raise
+        raise StoreUnavailable(
+            f"{url} gave a login, but its database cannot be reached from here. {error} Its "
+            "administrator says how it is reached in WORKBENCH_PUBLIC_DATABASE_URL."
+        ) from error
+    except BaseException:
+        await made.close()
+        await login.close()
+        raise
+    return Workspace(made, login=login)
 
 
 async def open_server(settings: Settings) -> tuple[Database, Callable[[], None]]:
@@ -133,6 +193,11 @@ async def open_database(settings: Settings | None = None) -> AsyncIterator[Datab
 async def _embedded(settings: Settings) -> EmbeddedServer | None:
     if settings.database_url is not None:
         return None
+    if settings.server is not None:
+        raise BadSettings(
+            "WORKBENCH_SERVER: this works on a database itself, not through a server elsewhere. "
+            "Run it on that server's machine, or set WORKBENCH_DATABASE_URL, or unset this."
+        )
     return await asyncio.to_thread(EmbeddedServer(settings.home).start)
 
 
@@ -152,6 +217,13 @@ def _database(address: Address, settings: Settings, **options: Any) -> Database:
         statement_timeout_seconds=settings.statement_timeout_seconds,
         **options,
     )
+
+
+def _say() -> Callable[[str], None] | None:
+    """Return what tells the user something, in a notebook or a terminal; None where nobody is."""
+    if _source() is not None:
+        return print
+    return partial(print, file=sys.stderr) if sys.stderr and sys.stderr.isatty() else None
 
 
 def _source() -> str | None:

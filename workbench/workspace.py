@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
-from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin
+from workbench.database.engine import Database, Login
 from workbench.entities import STORED, Stored
 from workbench.entities.act import ACT, Act, ActDraft
 from workbench.entities.base import DraftT, RecordT
@@ -221,7 +220,7 @@ class Workspace(Sharing):
         self,
         database: Database,
         *,
-        login: OwnLogin | None = None,
+        login: Login | None = None,
         on_close: Callable[[], None] | None = None,
     ) -> None:
         self.database = database

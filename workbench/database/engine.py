@@ -20,14 +20,14 @@ from workbench.database.address import Address
 from workbench.database.translate import translated, unreachable
 from workbench.errors import BadSettings, Conflict, InvalidDraft, WorkbenchError
 
-__all__ = ["Database"]
+__all__ = ["Database", "Login"]
 
 T = TypeVar("T")
 
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
-_RECYCLED_SECONDS = 3 * 3600  # no connection outlives the login that opened it
+_RECYCLED_SECONDS = 3 * 3600
 _STILL_GOOD = text("SELECT 1")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REASON = text(
@@ -77,6 +77,10 @@ class Login(Protocol):
         """Return the address; with a new login if the last one is refused."""
         ...
 
+    async def close(self) -> None:
+        """End the logins that were given."""
+        ...
+
 
 class Database:
     """A pool of connections, on which everybody inside one `transaction` block shares one.
@@ -93,6 +97,8 @@ class Database:
         A role to act as, which the one in the address may be set to.
     login
         What gives the address to connect to: its login is renewed from time to time.
+    recycled_seconds
+        How long a connection is used; no longer than the login that opened it lives.
     """
 
     def __init__(
@@ -107,6 +113,7 @@ class Database:
         connect_timeout_seconds: float = 10,
         pool_timeout_seconds: float = 10,
         statement_timeout_seconds: float = 600,
+        recycled_seconds: float = _RECYCLED_SECONDS,
     ) -> None:
         self.address = address
         self.userid = userid
@@ -130,7 +137,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=pool_timeout_seconds,
             pool_pre_ping=True,
-            pool_recycle=_RECYCLED_SECONDS,
+            pool_recycle=int(recycled_seconds),
             # Single statements need no BEGIN and COMMIT, nor does the ping before each use:
             # two round trips to the server instead of four.
             isolation_level="AUTOCOMMIT",
