@@ -3,6 +3,7 @@ import "@lumino/widgets/style/index.css";
 import "@jupyter-widgets/base/css/index.css";
 import "@jupyter-widgets/controls/css/widgets-base.css";
 import "./page.css";
+import "./account.css";
 import { type Connection, Kernel } from "./kernel";
 import { Manager } from "./manager";
 import { show } from "./output";
