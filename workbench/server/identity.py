@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
@@ -15,7 +16,7 @@ from tornado.web import RequestHandler
 
 from workbench.auth.acting import Caller
 from workbench.auth.identity import Identity
-from workbench.auth.sessions import Person, Sessions
+from workbench.auth.sessions import Person
 
 
 def without_token(query: str) -> str:
@@ -57,13 +58,34 @@ class OneTimeToken:
         return True
 
 
+class SessionStore(Protocol):
+    """Where sessions are: see `workbench.auth.sessions.Sessions`."""
+
+    lifetime: timedelta
+
+    async def start(
+        self, user: UUID, caller: Caller, *, provider: str, identity: Identity | None = None
+    ) -> str: ...
+
+    async def find(self, secret: str) -> Person | None: ...
+
+    async def end(self, session: UUID, user: UUID) -> Sequence[UUID]: ...
+
+
 class Site(Protocol):
     """What an identity provider knows of the server it is for."""
 
-    port: int
-    base_url: str
-    sessions: Sessions
-    local_user: UUID | None
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def base_url(self) -> str: ...
+
+    @property
+    def sessions(self) -> SessionStore: ...
+
+    @property
+    def local_user(self) -> UUID | None: ...
 
     @property
     def site_url(self) -> str: ...
@@ -90,12 +112,16 @@ class WorkbenchIdentity(IdentityProvider):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.site = cast(Site, self.parent)
+        self.site = self.site_of(self.parent)
         self.on_new_link: Callable[[str], None] = lambda link: None
         self.on_session_end: Callable[[str], None] = lambda session: None
         self._token = OneTimeToken()
         self._ended: set[str] = set()
         self._used: set[str] = set()
+
+    def site_of(self, parent: Any) -> Site:
+        """Return what the identity provider is for."""
+        return cast(Site, parent)
 
     # Voilà passes an empty token, which the base class would read as "no sign-in needed".
     auth_enabled = property(lambda self: True)
@@ -134,6 +160,10 @@ class WorkbenchIdentity(IdentityProvider):
         await self.sign_out(handler)
         caller = caller_of(handler, behind_proxy=self.site.public_url is not None)
         secret = await self.site.sessions.start(user, caller, provider=provider, identity=identity)
+        self.set_session_cookie(handler, secret)
+
+    def set_session_cookie(self, handler: RequestHandler, secret: str) -> None:
+        """Set the cookie of a session on the answer of `handler`."""
         handler.set_cookie(
             self.get_cookie_name(handler),
             secret,

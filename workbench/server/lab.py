@@ -98,6 +98,7 @@ def _command(port: int, root_dir: Path, open_browser: bool) -> list[str]:
         "ServerApp.port_retries": 0,
         "ServerApp.root_dir": root_dir,
         "ServerApp.open_browser": open_browser,
+        "ServerApp.identity_provider_class": "workbench.server.lab_identity.LabIdentity",
         "ServerApp.kernel_spec_manager_class": "workbench.server.kernels.ThisPython",
         # Its version is the package's to choose; looking for others would ask another server.
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
