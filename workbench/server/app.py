@@ -35,7 +35,7 @@ from workbench.auth.doors import Doors
 from workbench.auth.logout_token import REMEMBERED_SECONDS
 from workbench.auth.sessions import Sessions
 from workbench.errors import StoreUnavailable, WorkbenchError
-from workbench.server import api, device_pages, sign_in
+from workbench.server import account_pages, api, device_pages, people_pages, sign_in
 from workbench.server.assets import AssetHandler, Assets
 from workbench.server.dashboard import DashboardHandler, PageKernelHandler
 from workbench.server.identity import WorkbenchIdentity, without_token
@@ -59,7 +59,7 @@ _MAX_HEADER_BYTES = 32 * 1024
 _LONGEST_SOCKET_FOLDER = 40  # a Unix socket's path ends at 107 bytes, a kernel's own part is 60
 _KERNEL_ID = r"(?P<kernel_id>[0-9a-f-]{36})"
 _HERE = Path(__file__).parent
-_PARTS = (sign_in, api, device_pages)
+_PARTS = (sign_in, account_pages, people_pages, device_pages, api)
 
 _SETTINGS = Config(
     {
