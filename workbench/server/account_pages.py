@@ -65,11 +65,8 @@ def problems_of(error: WorkbenchError) -> Mapping[str, str]:
     return error.problems if isinstance(error, InvalidDraft) else {"*": str(error)}
 
 
-class AccountHandler(PersonHandler):
-    """Shows the page of one's own account."""
-
-    async def get(self) -> None:
-        await self.show()
+class AccountForm(PersonHandler):
+    """Base of what a form on the page of one's own account asks."""
 
     async def show(
         self,
@@ -126,7 +123,14 @@ class AccountHandler(PersonHandler):
             self.redirect(f"{self.base_url}account?{urlencode({'done': done})}")
 
 
-class NameHandler(AccountHandler):
+class AccountHandler(AccountForm):
+    """Shows the page."""
+
+    async def get(self) -> None:
+        await self.show()
+
+
+class NameHandler(AccountForm):
     """Changes one's names and phone, and nothing else of the account."""
 
     async def post(self) -> None:
@@ -181,7 +185,7 @@ class WelcomeHandler(PersonHandler):
         return local_path(self.get_argument("next", self.base_url), self.base_url)
 
 
-class UnlinkHandler(AccountHandler):
+class UnlinkHandler(AccountForm):
     """Takes away a way to sign in."""
 
     async def post(self) -> None:
@@ -194,7 +198,7 @@ class UnlinkHandler(AccountHandler):
         await self.attempt(work, form="identities", done="unlinked")
 
 
-class SessionHandler(AccountHandler):
+class SessionHandler(AccountForm):
     """Ends one of one's sessions, or all others."""
 
     async def post(self) -> None:
@@ -212,7 +216,7 @@ class SessionHandler(AccountHandler):
         self.redirect(f"{self.base_url}account?{urlencode({'done': done})}")
 
 
-class TokenHandler(AccountHandler):
+class TokenHandler(AccountForm):
     """Makes a token, and shows it this once."""
 
     async def post(self) -> None:
@@ -232,7 +236,7 @@ class TokenHandler(AccountHandler):
             await self.show(secret=secret)
 
 
-class RevokeTokenHandler(AccountHandler):
+class RevokeTokenHandler(AccountForm):
     """Revokes one of one's tokens."""
 
     async def post(self) -> None:

@@ -41,14 +41,8 @@ _DONE = {
 }
 
 
-class PeopleHandler(PersonHandler):
-    """Shows all accounts, open invitations, and what happened lately."""
-
-    async def get(self) -> None:
-        try:
-            await self.show()
-        except NotAllowed as error:
-            self.show_refusal(error)
+class PeopleForm(PersonHandler):
+    """Base of what a form on the page of all people asks."""
 
     async def show(
         self,
@@ -57,7 +51,7 @@ class PeopleHandler(PersonHandler):
         typed: Mapping[str, str] | None = None,
         **values: Any,
     ) -> None:
-        """Answer with the page; see `AccountHandler.show`."""
+        """Answer with the page; see `AccountForm.show`."""
         by, doors = self.person.userid, self.doors
         self.finish(
             self.rendered(
@@ -114,7 +108,17 @@ class PeopleHandler(PersonHandler):
         return self.get_argument("after", "")[:_LONGEST_WORDS]
 
 
-class ChangeHandler(PeopleHandler):
+class PeopleHandler(PeopleForm):
+    """Shows all accounts, invitations, and what happened lately."""
+
+    async def get(self) -> None:
+        try:
+            await self.show()
+        except NotAllowed as error:
+            self.show_refusal(error)
+
+
+class ChangeHandler(PeopleForm):
     """Changes somebody's role, or whether they may sign in."""
 
     async def post(self) -> None:
@@ -130,7 +134,7 @@ class ChangeHandler(PeopleHandler):
         await self.attempt(work, done="changed", form=str(user))
 
 
-class SignOutEverywhereHandler(PeopleHandler):
+class SignOutEverywhereHandler(PeopleForm):
     """Ends all sessions of somebody."""
 
     async def post(self) -> None:
@@ -139,7 +143,7 @@ class SignOutEverywhereHandler(PeopleHandler):
         await self.attempt(work, done="signed-out", form=str(user))
 
 
-class RestoreHandler(PeopleHandler):
+class RestoreHandler(PeopleForm):
     """Brings a deleted account back."""
 
     async def post(self) -> None:
@@ -148,7 +152,7 @@ class RestoreHandler(PeopleHandler):
         await self.attempt(work, done="restored", form=str(user))
 
 
-class InviteHandler(PeopleHandler):
+class InviteHandler(PeopleForm):
     """Makes an invitation, and shows its link this once."""
 
     async def post(self) -> None:
@@ -182,7 +186,7 @@ def letter(invited: Invited, link: str) -> dict[str, str]:
     return {"text": text, "mailto": f"mailto:{quote(invited.email, safe='@')}?{query}"}
 
 
-class RevokeHandler(PeopleHandler):
+class RevokeHandler(PeopleForm):
     """Takes an invitation back."""
 
     async def post(self) -> None:
