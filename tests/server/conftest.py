@@ -24,6 +24,8 @@ import nbformat
 import psutil
 import pytest
 
+from workbench.database.address import Address
+
 WAIT_SECONDS = 30
 TEMPLATE = "template_workbench"
 
@@ -361,12 +363,15 @@ def start_server(postgres: Any, tmp_path: Path) -> Iterator[Callable[..., Server
         home: Path | None = None,
         port: int = 0,
         environment: dict[str, str] | None = None,
+        role: tuple[str, str] | None = None,
         **options: Any,
     ) -> Server:
         notebook = write_notebook(tmp_path / f"page{len(started)}.ipynb", cells)
         options |= environment or {}
-        folder = home or tmp_path / "home"
-        started.append(Server(folder, notebook, postgres.url(name), port, **options))
+        folder, url = home or tmp_path / "home", postgres.url(name)
+        if role is not None:
+            url = Address.parse(url).signed_in(*role).url
+        started.append(Server(folder, notebook, url, port, **options))
         return started[-1]
 
     yield start
