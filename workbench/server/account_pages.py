@@ -83,6 +83,8 @@ class AccountForm(PersonHandler):
             Which form was refused, why, by field, and what was typed into it.
         """
         doors, user = self.doors, self.person.userid
+        labels = dict(doors.flow.offered())
+        sessions = await doors.sessions.of_user(user)
         self.finish(
             self.rendered(
                 "account.html",
@@ -93,13 +95,13 @@ class AccountForm(PersonHandler):
                 person=self.person,
                 profile=await doors.accounts.profile(user),
                 identities=await doors.accounts.identities(user),
-                providers=doors.flow.offered(),
-                labels=dict(doors.flow.offered()),
-                sessions=await doors.sessions.of_user(user),
+                providers=labels.items(),
+                labels=labels,
+                sessions=sorted(sessions, key=lambda one: one.id != self.person.session),
                 tokens=await doors.tokens.of_user(user),
                 scopes=SCOPES,
                 day_words=[(days, f"{days} days") for days in _TOKEN_DAYS],
-                happenings=happenings(await doors.events.latest(user, _EVENTS)),
+                happenings=happenings(await doors.events.latest(user, _EVENTS), labels),
                 device_of=device_of,
                 **values,
             )

@@ -53,6 +53,7 @@ class PeopleForm(PersonHandler):
     ) -> None:
         """Answer with the page; see `AccountForm.show`."""
         by, doors = self.person.userid, self.doors
+        labels = dict(doors.flow.offered())
         self.finish(
             self.rendered(
                 "people.html",
@@ -65,10 +66,10 @@ class PeopleForm(PersonHandler):
                 matches=await doors.people.find(by, self.words, after=self.after),
                 me=by,
                 role_words=_ROLES.items(),
-                labels=dict(doors.flow.offered()),
+                labels=labels,
                 days=DAYS,
                 invitations=await doors.invitations.latest(by),
-                happenings=happenings(await doors.events.latest(most=_EVENTS), whose=True),
+                happenings=happenings(await doors.events.latest(most=_EVENTS), labels, whose=True),
                 **values,
             )
         )

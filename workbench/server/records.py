@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,11 +69,15 @@ class Happening:
     facts: list[str]
 
 
-def happenings(events: Iterable[Event], *, whose: bool = False) -> list[Happening]:
+def happenings(
+    events: Iterable[Event], labels: Mapping[str, str], *, whose: bool = False
+) -> list[Happening]:
     """Return events in words.
 
     Parameters
     ----------
+    labels
+        Of providers, by name.
     whose
         Whether to say whom each is about: on the page of all people's.
     """
@@ -82,18 +86,18 @@ def happenings(events: Iterable[Event], *, whose: bool = False) -> list[Happenin
             one.at,
             _WORDS.get(one.kind, one.kind.replace("_", " ").capitalize()),
             one.kind in REFUSALS,
-            [fact for fact in _facts(one, whose=whose) if fact],
+            [fact for fact in _facts(one, labels, whose=whose) if fact],
         )
         for one in events
     ]
 
 
-def _facts(event: Event, *, whose: bool) -> Iterable[str | None]:
+def _facts(event: Event, labels: Mapping[str, str], *, whose: bool) -> Iterable[str | None]:
     if whose:
         # What an attempt was aimed at tells an administrator more than nothing does.
         yield event.email or event.account
     yield event.detail
-    yield event.provider and f"by {event.provider}"
+    yield event.provider and f"by {labels.get(event.provider, event.provider)}"
     if event.by_email and event.by_email != event.email:
         yield f"done by {event.by_email}"
     yield event.agent and device_of(event.agent)
