@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,13 +33,14 @@ class Site(Configurable):
     public_url = None
     log = logging.getLogger("tests.site")
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: Doors, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
         self.doors, self.sessions = doors, doors.sessions
         self.templates = template_environment(str(TEMPLATES))
         sockets = bind_sockets(0, "127.0.0.1")
         self.port = sockets[0].getsockname()[1]
-        self.site_url = f"http://127.0.0.1:{self.port}/"
+        scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
+        self.site_url = f"{scheme}://{host}:{self.port}/"
         self.logged: list[str] = []
         self.visitors: list[httpx2.AsyncClient] = []
         identity = WorkbenchIdentity(parent=self)
@@ -55,7 +57,7 @@ class Site(Configurable):
             log_function=lambda handler: self.logged.append(handler.request.path),
             config_manager=SimpleNamespace(),
         )
-        self.server = HTTPServer(application)
+        self.server = HTTPServer(application, ssl_options=tls)
         self.server.add_sockets(sockets)
 
     @property
