@@ -56,6 +56,8 @@ _WATCH_SECONDS = 1  # so long may what was open outlive a session that ended els
 _TOUCHED_SECONDS = 60
 _MAX_BODY_BYTES = 1024 * 1024  # of a form; widgets send by socket
 _MAX_HEADER_BYTES = 32 * 1024
+_IDLE_CONNECTION_SECONDS = 90.0  # also for the headers of a request to arrive
+_BODY_SECONDS = 30.0
 _LONGEST_SOCKET_FOLDER = 40  # a Unix socket's path ends at 107 bytes, a kernel's own part is 60
 _KERNEL_ID = r"(?P<kernel_id>[0-9a-f-]{36})"
 _HERE = Path(__file__).parent
@@ -133,6 +135,16 @@ class WorkbenchVoila(Voila):
         return f"{self.public_url or f'http://{HOST}:{self.port}'}{self.base_url}"
 
     @property
+    def origins(self) -> frozenset[str]:
+        """What a browser says of the pages of this server when they send something."""
+        if self.public_url is None:
+            return frozenset(f"http://{name}:{self.port}" for name in (HOST, "localhost"))
+        parts = urlsplit(self.public_url)
+        standard = {"http": 80, "https": 443}[parts.scheme]
+        port = "" if parts.port in (None, standard) else f":{parts.port}"
+        return frozenset({f"{parts.scheme}://{parts.hostname}{port}"})
+
+    @property
     def page_static_url(self) -> str:
         """The address of the page's own files."""
         return f"{self.base_url}static/p-{self.page_assets.version}"
@@ -169,6 +181,7 @@ class WorkbenchVoila(Voila):
         )
         hosts = [urlsplit(self.public_url).hostname] if self.public_url else []
         secure = self.identity_provider.secure
+        own = secure and self.base_url == "/"  # then no other site of the domain can set it
         settings.update(
             workbench=self,
             doors=self.doors,
@@ -179,7 +192,7 @@ class WorkbenchVoila(Voila):
             log_function=self.log_request,
             websocket_max_message_size=MAX_MESSAGE_BYTES,
             ws_ping_timeout=30_000,  # ms; Tornado warns about jupyter_server's own default
-            xsrf_cookie_name=f"workbench-xsrf-{self.port}",
+            xsrf_cookie_name="__Host-workbench-xsrf" if own else f"workbench-xsrf-{self.port}",
             xsrf_cookie_kwargs={"httponly": True, "samesite": "Strict", "secure": secure},
         )
         return settings
@@ -233,7 +246,11 @@ class WorkbenchVoila(Voila):
         application = tornado.web.Application(**self.init_settings())
         application.add_handlers(".*$", self.init_handlers())
         self._server = HTTPServer(
-            application, max_body_size=_MAX_BODY_BYTES, max_header_size=_MAX_HEADER_BYTES
+            application,
+            max_body_size=_MAX_BODY_BYTES,
+            max_header_size=_MAX_HEADER_BYTES,
+            idle_connection_timeout=_IDLE_CONNECTION_SECONDS,
+            body_timeout=_BODY_SECONDS,
         )
         self._server.add_socket(socket)
         self.in_background(self._watch())
@@ -256,6 +273,7 @@ class WorkbenchVoila(Voila):
             self.identity_provider.session_ended(session)
         if seconds % _TOUCHED_SECONDS == 0 and (used := self.identity_provider.take_used()):
             await self.sessions.touch([UUID(one) for one in used])
+        await self.logins.finish()
         if seconds % EXTENDED_SECONDS == 0:
             await self.logins.extend()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from collections.abc import Callable
 KEPT_SECONDS = 120.0
 KEPT_BYTES = 32 * 1024 * 1024
 _KNOWN_IDS = 5000
+# A kernel that is busy takes nothing up; what waits for it is in this process's memory.
+BACKLOG_MESSAGES = 1000
+BACKLOG_BYTES = 64 * 1024 * 1024
 
 
 class Journal:
@@ -27,6 +31,9 @@ class Journal:
         self._dropped = 0
         self._order: deque[str] = deque()
         self._known: set[str] = set()
+        self._waiting: dict[str, int] = {}
+        self.backlog = 0
+        self._room = asyncio.Event()
 
     def sent(self, frame: bytes) -> None:
         """Keep a message for the page."""
@@ -52,3 +59,29 @@ class Journal:
         if len(self._order) > _KNOWN_IDS:
             self._known.discard(self._order.popleft())
         return True
+
+    def waits(self, message_id: str, size: int) -> None:
+        """Note that a message of the page was sent to the kernel."""
+        self._waiting[message_id] = size
+        self.backlog += size
+
+    def done(self, message_id: str) -> None:
+        """Note that the kernel dealt with a message, and so with all before it."""
+        if message_id in self._waiting:
+            for earlier in list(self._waiting):
+                self.backlog -= self._waiting.pop(earlier)
+                if earlier == message_id:
+                    break
+        if not self.is_full:
+            self._room.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the kernel should deal with what it has before it gets more."""
+        return len(self._waiting) >= BACKLOG_MESSAGES or self.backlog >= BACKLOG_BYTES
+
+    async def room(self) -> None:
+        """Wait until the kernel may be given more."""
+        while self.is_full:
+            self._room.clear()
+            await self._room.wait()

@@ -28,6 +28,8 @@ _INHERITED = {
     *("VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 }
 
+_CLIENTS_OF_A_KERNEL = 4  # a page has one kernel and is its only client
+
 
 class TooManyPages(Exception):
     """No further page may be opened; the message says so to the person."""
@@ -134,7 +136,10 @@ class PageKernels(AsyncMappingKernelManager):
 
     def journal(self, kernel_id: str, client: str) -> Journal:
         """Return what a kernel and one of its clients, a page, said of late."""
-        return self._journals.setdefault(kernel_id, {}).setdefault(client, Journal())
+        journals = self._journals.setdefault(kernel_id, {})
+        if client not in journals and len(journals) >= _CLIENTS_OF_A_KERNEL:
+            raise TooManyPages("This kernel is that of another page.")
+        return journals.setdefault(client, Journal())
 
     def socket_opened(self, kernel_id: str, socket: WebSocketHandler) -> list[WebSocketHandler]:
         """Remember an open socket, to close it when its session ends; return the earlier ones."""

@@ -32,6 +32,7 @@ class PageLogins:
         self._database = database
         self._purpose = f"page of {server}"
         self._roles: dict[str, str] = {}
+        self._ended: set[str] = set()
         self._first = asyncio.Lock()
         self._begun = False
 
@@ -61,9 +62,17 @@ class PageLogins:
         """End a kernel's login; one that has none is no error."""
         role = self._roles.pop(kernel_id, None)
         if role is not None:
+            self._ended.add(role)
+            await self.finish()
+
+    async def finish(self) -> None:
+        """Revoke what has ended, also what could not be revoked when it did."""
+        for role in list(self._ended):
             await revoke_login(self._database, role)
+            self._ended.discard(role)
 
     async def end_all(self) -> None:
         """End every login."""
-        for kernel_id in list(self._roles):
-            await self.end(kernel_id)
+        self._ended.update(self._roles.values())
+        self._roles.clear()
+        await self.finish()

@@ -14,6 +14,7 @@ from tornado.web import HTTPError
 from workbench.auth.acting import Caller
 from workbench.auth.doors import Doors
 from workbench.auth.sessions import Person
+from workbench.errors import StoreUnavailable
 from workbench.server.identity import SignedIn, WorkbenchIdentity, caller_of
 from workbench.server.kernels import PageKernels
 
@@ -21,6 +22,7 @@ _HSTS_SECONDS = 180 * 24 * 3600
 _SENTENCES = {
     403: "This request was refused. Reload the page and try again.",
     404: "There is no such page here.",
+    503: "The database does not answer. Try again in a moment.",
     500: "The server made a mistake. The terminal that runs “workbench up” says more.",
 }
 
@@ -112,6 +114,11 @@ class PersonHandler(JupyterHandler):
         for name, value in security_headers(self.nonce, secure=self.identity.secure).items():
             self.set_header(name, value)
 
+    def check_origin(self, origin: str = "") -> bool:
+        """Tell whether a page of ours sends this, whatever host the request names."""
+        told = self.request.headers.get("Origin")
+        return told is None or told in self.settings["workbench"].origins
+
     def rendered(self, template: str, **values: Any) -> str:
         """Return one of our templates, filled in."""
         app = self.settings["workbench"]
@@ -132,8 +139,20 @@ class PersonHandler(JupyterHandler):
         self.set_status(status)
         self.finish(self.rendered("message.html", title=title, message=message))
 
+    def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
+        """Log the path alone, as of every request: a query may hold a token."""
+        what = f"{self.request.method} {self.request.path}"
+        if isinstance(value, HTTPError):
+            self.log.debug("%s: %s", what, value.status_code)
+        elif isinstance(value, StoreUnavailable):
+            self.log.warning("%s: %s", what, value)
+        else:
+            self.log.error("%s failed.", what, exc_info=(kind, value, trace))
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error as a page with a sentence, never with a traceback."""
+        if isinstance((kwargs.get("exc_info") or (None, None))[1], StoreUnavailable):
+            self.set_status(status_code := 503)
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         if not hasattr(self, "_jupyter_current_user"):
             self.current_user = None
