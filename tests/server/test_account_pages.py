@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from pathlib import Path
@@ -292,3 +293,66 @@ def test_an_account_is_not_deleted_by_one_click(house, eve, confirm):
     assert answer.status == 400
     assert "not the address" in told(answer)[0]
     assert house.user(eve)["deleted_at"] is None
+
+
+PAGES = ["/account", "/account/welcome", "/account/delete", "/people", "/invitation"]
+UNNAMED = """
+() => {
+  const bad = [];
+  const name = (e) => e.ariaLabel || e.textContent.trim() || [...(e.labels || [])].map((l) => l.innerText).join("");
+  for (const e of document.querySelectorAll("input:not([type=hidden]), select, button, a, summary"))
+    if (!e.hidden && !name(e)) bad.push(e.outerHTML);
+  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+  for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) bad.push("twice " + id);
+  for (const e of document.querySelectorAll("[aria-describedby], [aria-labelledby]"))
+    for (const id of [e.getAttribute("aria-describedby"), e.getAttribute("aria-labelledby")])
+      if (id && !document.getElementById(id)) bad.push("nothing is " + id);
+  if (document.querySelectorAll("h1").length !== 1) bad.push("headings");
+  if (document.documentElement.scrollWidth > innerWidth) bad.push("wider than the window");
+  return bad;
+}
+"""
+
+
+async def tab_of(chromium, house: House, resident: Resident, **options: object):
+    context = await chromium.new_context(
+        base_url=f"http://127.0.0.1:{house.server.port}", **options
+    )
+    cookies = [
+        {"name": name, "value": value, "domain": "127.0.0.1", "path": "/"}
+        for name, value in resident.visitor.cookies.items()
+    ]
+    await context.add_cookies(cookies)
+    return await context.new_page()
+
+
+async def test_every_page_names_its_fields_and_fits_a_telephone(house, chromium):
+    ada = await asyncio.to_thread(house.move_in, f"ada{uuid4().hex[:8]}", "admin")
+    page = await tab_of(chromium, house, ada, viewport={"width": 390, "height": 800})
+    for path in PAGES:
+        await page.goto(path)
+        found = await page.evaluate(UNNAMED)
+        assert found == [], (path, found)
+    await page.goto("/account")
+    await page.fill("#tokens-name", "\u202e")
+    await page.click("text=Make a token")
+    assert await page.evaluate(UNNAMED) == []
+    assert await page.locator("#tokens-name").get_attribute("aria-invalid") == "true"
+    await page.context.close()
+
+
+async def test_pages_work_without_scripts(house, chromium):
+    eve = await asyncio.to_thread(house.move_in, f"eve{uuid4().hex[:8]}")
+    page = await tab_of(chromium, house, eve, java_script_enabled=False)
+    await page.goto("/account")
+    await page.get_by_label("First name").fill("Eve")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("Your names are saved.").wait_for()
+    await page.get_by_label("What the token is for").fill("job")
+    await page.get_by_role("button", name="Make a token").click()
+    assert (await page.locator(".secret").inner_text()).startswith("wbp_")
+    await page.get_by_role("link", name="Delete the account…").click()
+    await page.get_by_label("To confirm").fill(eve.email)
+    await page.get_by_role("button", name="Delete my account").click()
+    await page.get_by_role("heading", name="Your account is deleted").wait_for()
+    await page.context.close()

@@ -245,7 +245,10 @@ def test_an_invitation_leads_to_the_ways_to_sign_in(with_providers):
     assert "new@example.org" in page.text
     assert "to read what is shared" in page.text
     assert 'href="/sign-in/github"' in page.text
-    assert path.rpartition("/")[2] not in page.text
+    secret = path.rpartition("/")[2]
+    assert secret not in page.text
+    assert secret not in house.server.log
+    assert "/invitation" in house.server.log
 
 
 def test_an_invitation_that_is_none_says_what_to_do(house):

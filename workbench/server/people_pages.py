@@ -199,6 +199,10 @@ class RevokeHandler(PeopleForm):
 class OpenInvitationHandler(PersonHandler):
     """Takes the secret out of a link, and the link out of sight."""
 
+    def initialize(self) -> None:
+        """Leave the secret out of what is logged of the request."""
+        self.request.path = f"{self.base_url}invitation/…"
+
     @allow_unauthenticated
     async def get(self, secret: str) -> None:
         self.set_cookie(
