@@ -24,6 +24,9 @@ import nbformat
 import psutil
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves siblings unseen
+from provider_site import NAME, OpenIDProvider, Site, free_port
+
 from workbench.database.address import Address
 
 WAIT_SECONDS = 30
@@ -379,3 +382,19 @@ def start_server(postgres: Any, tmp_path: Path) -> Iterator[Callable[..., Server
         if server.process.poll() is None:
             server.stop()
     postgres.drop(name)
+
+
+@pytest.fixture
+def site(start_server: Callable[..., Server], pytestconfig: pytest.Config) -> Iterator[Site]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    provider = OpenIDProvider(pytestconfig.cache.mkdir("oidc-provider"))
+    provider.start([f"{url}/sign-in/{NAME}/callback"], logout_uri=f"{url}/sign-in/{NAME}/ended")
+    client = {
+        "name": NAME,
+        "client_id": provider.client_id,
+        "client_secret": provider.client_secret,
+        "discovery_url": provider.discovery_url,
+    }
+    yield Site(start_server(port=port, clients=[client], public_url=url, sign_up="open"), provider)
+    provider.stop()
