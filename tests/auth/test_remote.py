@@ -21,13 +21,15 @@ from remote_site import Site, Visitor
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
+from typer.testing import CliRunner, Result
 
 from workbench import wiring
 from workbench.auth.credentials import Credentials
 from workbench.auth.doors import Doors
 from workbench.auth.reach import address_of
-from workbench.auth.remote import RemoteLogin, RemoteServer, open_login
+from workbench.auth.remote import RemoteLogin, RemoteServer, open_login, sign_in, sign_out
 from workbench.auth.tokens import Tokens
+from workbench.cli import app
 from workbench.config import Settings
 from workbench.errors import BadSettings, NotAllowed, StoreUnavailable
 
@@ -513,3 +515,49 @@ async def test_work_in_parallel_shares_one_login(door, site, laptop):
         counts = await asyncio.gather(*(wb.worlds.count() for _ in range(20)))
         assert len(await logins(door)) == 1
     assert set(counts) == {0}
+
+
+async def command(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+
+
+async def test_login_whoami_and_logout_in_a_terminal(door, site, laptop, monkeypatch):
+    ann = Person(site, door)
+    monkeypatch.setenv("WORKBENCH_HOME", str(laptop))
+    monkeypatch.setenv("WORKBENCH_SERVER", site.url)
+    tokens = Tokens(door.database)
+    for _ in range(2):
+        ann.waited, ann.said = [], []
+        await sign_in(
+            RemoteServer(site.url, ann.sleep), laptop, client="a test", scope="read", say=ann.say
+        )
+    (token,) = await tokens.of_user(door.ids["ann"])
+    assert token.scope == "read", "the one before has ended"
+    who = await command("whoami")
+    assert who.output.splitlines() == [
+        f"ann@example.org (editor) at {site.url}",
+        f"by “{token.name}”, to read, until {token.expires_at:%Y-%m-%d}",
+    ]
+    out = await command("logout")
+    assert out.output == f"Signed out at {site.url}.\n"
+    assert await tokens.of_user(door.ids["ann"]) == []
+    assert Credentials(laptop).find(site.url) is None
+    again = await command("logout", site.url)
+    assert again.output == f"Nobody was signed in at {site.url}.\n"
+    nobody = await command("whoami", f"{site.url}/")
+    assert isinstance(nobody.exception, NotAllowed)
+    assert f"workbench login {site.url}" in str(nobody.exception)
+
+
+async def test_signing_out_forgets_the_token_even_if_the_server_is_away(door, site, laptop):
+    Credentials(laptop).keep(site.url, "wbd_x")
+    await site.close()
+    with pytest.raises(StoreUnavailable, match="forgotten here"):
+        await sign_out(RemoteServer(site.url), laptop)
+    assert Credentials(laptop).find(site.url) is None
+
+
+async def test_a_command_without_an_address_is_told_of_the_setting():
+    result = await command("login")
+    assert isinstance(result.exception, BadSettings)
+    assert "WORKBENCH_SERVER" in str(result.exception)

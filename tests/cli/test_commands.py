@@ -13,7 +13,9 @@ from workbench.cli import app
 from workbench.database.migrate import head
 
 SECRET = "s3cret-word"
-COMMANDS = ["up", "lab", "migrate", "demo", "import", "export", "doctor"]
+COMMANDS = [
+    *("up", "lab", "migrate", "demo", "import", "export", "login", "logout", "whoami", "doctor")
+]
 
 
 def test_help_lists_every_command():

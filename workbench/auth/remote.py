@@ -18,7 +18,16 @@ from workbench.auth.wire import Wire, not_a_workbench, plain
 from workbench.database.address import Address
 from workbench.errors import BadSettings, NotAllowed, StoreUnavailable
 
-__all__ = ["RECYCLED_SECONDS", "RemoteLogin", "RemoteServer", "Whoami", "open_login"]
+__all__ = [
+    "RECYCLED_SECONDS",
+    "RemoteLogin",
+    "RemoteServer",
+    "Whoami",
+    "open_login",
+    "sign_in",
+    "sign_out",
+    "who_is_signed_in",
+]
 
 _CLIENT_ID = "workbench"
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -257,9 +266,61 @@ async def open_login(
             f"Run `workbench login {server.url}` in a terminal once, or give a personal access "
             "token in WORKBENCH_TOKEN."
         )
-    got = await server.sign_in(f"{client} on {platform.node()}", "write", say)
-    login = RemoteLogin(server, got, home)
-    await login.address()
-    credentials.keep(server.url, got)
-    say(f"Signed in as {login.account}.")
-    return login
+    await sign_in(server, home, client=client, say=say)
+    return await open_login(server, home)
+
+
+async def sign_in(
+    server: RemoteServer, home: Path, *, client: str, scope: str = "write", say: Say
+) -> Whoami:
+    """Let the user approve in a browser, and keep the token; the one before ends."""
+    credentials = Credentials(home)
+    before = credentials.find(server.url)
+    token = await server.sign_in(f"{client} on {platform.node()}", scope, say)
+    credentials.keep(server.url, token)
+    who = await server.whoami(token)
+    if before is not None:
+        with suppress(StoreUnavailable):  # then it ends when it has not been used for long
+            await server.revoke(before)
+    say(f"Signed in as {who.account}.")
+    return who
+
+
+async def sign_out(server: RemoteServer, home: Path) -> bool:
+    """Forget the token that is kept, and end it at the server; False if there was none.
+
+    Raises
+    ------
+    StoreUnavailable
+        The server cannot be told. The token is forgotten here all the same.
+    """
+    credentials = Credentials(home)
+    token = credentials.find(server.url)
+    if token is None:
+        return False
+    credentials.forget(server.url)
+    try:
+        await server.revoke(token)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"The token is forgotten here, but the server could not be told: {error} Revoke the "
+            "token on the page of your account."
+        ) from error
+    return True
+
+
+async def who_is_signed_in(server: RemoteServer, home: Path, token: str | None = None) -> Whoami:
+    """Return whose the token is that was given, or is kept.
+
+    Raises
+    ------
+    NotAllowed
+        There is none, or it is not good.
+    """
+    token = token or Credentials(home).find(server.url)
+    if token is None:
+        raise NotAllowed(
+            f"Nobody is signed in at {server.url} on this machine. `workbench login {server.url}` "
+            "signs in."
+        )
+    return await server.whoami(token)
