@@ -313,9 +313,11 @@ def _administer(work: Callable[[Installation], Awaitable[T]]) -> T:
 @app.command()
 def doctor() -> None:
     """Say in plain words what is reachable, what is wrong, and what to do."""
+    from workbench.auth.flow import Flow
+    from workbench.auth.health import examine as examine_sign_in
     from workbench.config import read_settings
     from workbench.database.health import Finding, examine
-    from workbench.wiring import open_database
+    from workbench.wiring import open_database, provider_clients
 
     def tell(finding: Finding) -> bool:
         typer.echo(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")
@@ -325,7 +327,12 @@ def doctor() -> None:
 
     async def work(settings: Settings) -> bool:
         async with open_database(settings) as database:
-            return all([tell(finding) async for finding in examine(database)])
+            well = all([tell(finding) async for finding in examine(database)])
+        if clients := provider_clients(settings):
+            flow = Flow(clients, lambda name: str(settings.public_url))
+            well &= all([tell(finding) async for finding in examine_sign_in(flow)])
+            await flow.close()
+        return well
 
     try:
         settings = read_settings()

@@ -11,8 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from workbench.auth.accounts import SignUp
-from workbench.auth.identity import Client
-from workbench.config import Settings, read_providers, read_settings, set_variables
+from workbench.config import Settings, read_settings, set_variables
 from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.logins import (
@@ -26,9 +25,9 @@ from workbench.database.logins import (
 )
 from workbench.database.users import acting_user
 from workbench.demo import demo_folder
-from workbench.errors import BadSettings, InvalidRows, StoreUnavailable
+from workbench.errors import InvalidRows, StoreUnavailable
 from workbench.history.latest import ever_was
-from workbench.wiring import open_server, open_workspace
+from workbench.wiring import open_server, open_workspace, provider_clients
 
 Say = Callable[[str], None]
 
@@ -42,12 +41,8 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
     from workbench.auth.doors import Doors
     from workbench.server.run import dashboard_notebook, listener, serve
 
-    settings, clients = read_settings(), _clients()
-    if clients and settings.public_url is None:
-        raise BadSettings(
-            "WORKBENCH_PUBLIC_URL: it is not set, and signing in by a provider needs it: the "
-            "address at which people reach the dashboard, such as https://bench.example.org."
-        )
+    settings = read_settings()
+    clients = provider_clients(settings)
     listener(port).close()  # a port that is taken is told before anything starts
     database, release = asyncio.run(_started(settings, say))
     try:
@@ -82,11 +77,6 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
         )
     finally:
         release()
-
-
-def _clients() -> list[Client]:
-    """Return how this installation is registered with providers of identities."""
-    return [Client(name, **fields) for name, fields in read_providers().items()]
 
 
 def _public_database(settings: Settings) -> Address | None:

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from workbench.auth.identity import Client
 from workbench.auth.remote import RECYCLED_SECONDS, RemoteServer, open_login
-from workbench.config import Settings, read_settings
+from workbench.config import Settings, read_providers, read_settings
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
 from workbench.database.engine import Database
@@ -172,6 +173,23 @@ async def _migrate_embedded(
         return await migrate(server, administrator=administrator)
     finally:
         await administrator.close()
+
+
+def provider_clients(settings: Settings) -> list[Client]:
+    """Return how this installation is registered with providers of identities.
+
+    Raises
+    ------
+    BadSettings
+        One is set in part, or the public URL is missing, to which they send people back.
+    """
+    clients = [Client(name, **fields) for name, fields in read_providers().items()]
+    if clients and settings.public_url is None:
+        raise BadSettings(
+            "WORKBENCH_PUBLIC_URL: it is not set, and signing in by a provider needs it: the "
+            "address at which people reach the dashboard, such as https://bench.example.org."
+        )
+    return clients
 
 
 @asynccontextmanager

@@ -234,3 +234,37 @@ def test_users_are_found_and_who_was_deleted_is_brought_back(workbench, execute)
     assert "eve@example.org  editor    (deleted)" in workbench("users", "list").stdout
     assert workbench("users", "restore", "EVE@example.org").returncode == 0
     assert "deleted" not in workbench("users", "list").stdout
+
+
+ACME = {
+    "WORKBENCH_OAUTH_ACME_CLIENT_ID": "id",
+    "WORKBENCH_OAUTH_ACME_CLIENT_SECRET": SECRET,
+    "WORKBENCH_OAUTH_ACME_DISCOVERY_URL": "http://127.0.0.1:1/.well-known/openid-configuration",
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, "WORKBENCH_PUBLIC_URL: it is not set"),
+        ({"WORKBENCH_PUBLIC_URL": "bench.example.org"}, "WORKBENCH_PUBLIC_URL: It must be https"),
+        ({"WORKBENCH_OAUTH_ACME_CLIENT_ID": ""}, "WORKBENCH_OAUTH_ACME_CLIENT_ID: it is not set"),
+        ({"WORKBENCH_SIGN_UP": "domain"}, "WORKBENCH_SIGN_UP_DOMAINS"),
+    ],
+)
+def test_sign_in_that_is_set_up_wrongly_stops_the_start_by_its_variable(
+    workbench, variables, words
+):
+    workbench.variables |= ACME | variables
+    done = workbench("up", "--port", "0")
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert SECRET not in done.stderr
+
+
+def test_doctor_tells_of_a_provider_that_does_not_answer(workbench):
+    workbench.variables |= ACME | {"WORKBENCH_PUBLIC_URL": "http://127.0.0.1:8866"}
+    done = workbench("doctor")
+    assert done.returncode == 1
+    assert re.search(r"BAD  Signing in by acme does not begin: .*\n +→ .+", done.stdout, re.I)
+    assert SECRET not in done.stdout

@@ -207,3 +207,13 @@ async def test_an_owner_who_may_not_make_roles_is_told_before_migrating(other_se
     (trouble,) = bad(await findings(other.url("worlds", user="ada", password=SECRET)))
     assert "may not make the roles" in trouble.what
     assert "CREATEROLE" in trouble.remedy
+
+
+async def test_a_member_of_the_servers_role_is_well(database_url: str, postgres):
+    name = "dashboard_of_doctor"
+    postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD 'p' IN ROLE workbench_server")
+    try:
+        found = await findings(Address.parse(database_url).signed_in(name, "p").url)
+    finally:
+        postgres.run(f"DROP ROLE {name}")
+    assert bad(found) == []
