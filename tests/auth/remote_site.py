@@ -61,6 +61,10 @@ class Site(Configurable):
         self.server.add_sockets(sockets)
 
     @property
+    def origins(self) -> set[str]:
+        return {self.url}
+
+    @property
     def url(self) -> str:
         return self.site_url.rstrip("/")
 

@@ -142,6 +142,17 @@ async def test_errors_of_the_token_endpoint_are_those_of_the_rfc(door, site, pro
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-origin"}],
+)
+async def test_no_page_of_a_site_begins_a_sign_in_or_asks_with_a_token(door, program, headers):
+    form = {"client_id": "workbench"}
+    assert (await program.post("/api/device", data=form, headers=headers)).status_code == 403
+    headers = {**headers, **bearing(await token_of(door, "ann"))}
+    assert (await program.post("/api/login", headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
     ("path", "content", "error"),
     [
         ("/api/token", "client_id=workbench&grant_type=password", "unsupported_grant_type"),

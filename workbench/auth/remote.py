@@ -35,7 +35,7 @@ _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 RECYCLED_SECONDS = 300.0
 """A connection of the pool is used for so long at most, so that none outlives its login."""
 
-_RENEWED_BEFORE_SECONDS = 1800
+_RENEWED_AFTER = 1 / 6  # of a login's life, so that work on it has the rest of an hour
 _LEAST_SECONDS = 2 * RECYCLED_SECONDS  # of a login that is used on while the server is away
 _SLOWER_SECONDS = 5  # RFC 8628, section 3.5
 _LONGEST_PAUSE_SECONDS = 60
@@ -63,7 +63,16 @@ class _Told:
     address: Address = field(repr=False)
     userid: UUID
     account: str
-    good_until: float  # by this machine's clock, counted from when it was told
+    asked_at: float  # by this machine's clock
+    seconds: float
+
+    @property
+    def left(self) -> float:
+        return self.asked_at + self.seconds - time.time()
+
+    @property
+    def due(self) -> bool:
+        return self.left < self.seconds * (1 - _RENEWED_AFTER)
 
 
 class RemoteServer:
@@ -177,6 +186,8 @@ class RemoteLogin:
     def __init__(self, server: RemoteServer, token: str, home: Path) -> None:
         self._server, self._token, self._home = server, token, home
         self._told: list[_Told] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turn: asyncio.Lock
 
     @property
     def userid(self) -> UUID:
@@ -190,14 +201,17 @@ class RemoteLogin:
 
     async def address(self, *, afresh: bool = False) -> Address:
         """Return the database's address for the login, a new one if that has not long to live."""
-        left = self._told[-1].good_until - time.time() if self._told else 0.0
-        if afresh or left < _RENEWED_BEFORE_SECONDS:
-            try:
-                self._told.append(await self._renewed())
-            except StoreUnavailable:
-                if afresh or left < _LEAST_SECONDS:
-                    raise
-        return self._told[-1].address
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # a script may run one after another
+            self._loop, self._turn = loop, asyncio.Lock()
+        async with self._turn:  # connections of a pool open together, and share a login
+            if afresh or not self._told or self._told[-1].due:
+                try:
+                    self._told.append(await self._renewed())
+                except StoreUnavailable:
+                    if afresh or not self._told or self._told[-1].left < _LEAST_SECONDS:
+                        raise
+            return self._told[-1].address
 
     async def _renewed(self) -> _Told:
         asked = time.time()
@@ -208,7 +222,8 @@ class RemoteLogin:
                 address_of(told, self._server.url, self._home),
                 UUID(told["userid"]),
                 plain(str(told["account"])),
-                asked + float(told["expires_in"]),
+                asked,
+                float(told["expires_in"]),
             )
         except (KeyError, TypeError, ValueError):
             raise not_a_workbench(self._server.url) from None

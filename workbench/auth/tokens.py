@@ -70,6 +70,13 @@ _GIVE_BACK = text(
     "UPDATE auth.token SET revoked_at = clock_timestamp()"
     " WHERE digest = :digest AND revoked_at IS NULL RETURNING name, userid"
 )
+# One that has ended is no guess: it locks nobody out, and is recorded once in a while.
+_RECORD_ENDED = text(
+    "INSERT INTO auth.event (kind, userid, account, address, agent, detail)"
+    " SELECT 'ended_token', :user, :account, :address, :agent, :why WHERE NOT EXISTS ("
+    "SELECT FROM auth.event WHERE account = :account AND kind = 'ended_token'"
+    " AND at > clock_timestamp() - interval '15 minutes')"
+)
 _END_LOGIN = text(
     "SELECT auth.revoke_login(rolname) FROM auth.login WHERE rolname = :role AND tokenid = :token"
 )
@@ -194,6 +201,7 @@ class Tokens:
 
         A good one is never locked out: 256 random bits cannot be guessed, and whoever shares an
         address with a guesser goes on working. What the limit bounds is the record of failures.
+        One that has ended is no guess either, so a forgotten job locks nobody out.
 
         Raises
         ------
@@ -221,15 +229,24 @@ class Tokens:
                         row.role,
                     )
         account = plain(secret[:_ACCOUNT_CHARACTERS])
-        await self._events.check(caller, account)
-        await self._events.record(
-            "wrong_token",
-            caller,
-            user=row.userid if row is not None else None,
-            account=account,
-            detail=why,
-        )
+        if row is not None:
+            await self._record_ended(row.userid, account, caller, why)
+        else:
+            await self._events.check(caller, account)
+            await self._events.record("wrong_token", caller, account=account)
         raise SignInRefused(why, code="invalid_token")
+
+    async def _record_ended(self, user: UUID, account: str, caller: Caller, why: str) -> None:
+        values = {
+            "user": user,
+            "account": account,
+            "address": caller.address,
+            "agent": plain(caller.agent),
+            "why": why,
+        }
+        async with self._database.reading() as connection:
+            with translated("event"):
+                await connection.execute(_RECORD_ENDED, values)
 
     async def revoke(self, token: UUID, user: UUID, caller: Caller) -> None:
         """End a token of a user's, and the logins issued for it.

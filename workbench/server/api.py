@@ -1,8 +1,8 @@
 """What programs ask of the server: a token for a device, and a database login for a token.
 
-Nothing here looks at a cookie, so no page of another site can do anything in somebody's name, and
-no page of another site may read an answer. A token counts in the header Authorization alone:
-addresses end up in logs.
+Nothing here looks at a cookie, and nothing answers to the page of a site, so none can do anything
+in somebody's name or use up what somebody's address may ask for. A token counts in the header
+Authorization alone: addresses end up in logs.
 """
 
 from __future__ import annotations
@@ -72,10 +72,13 @@ class ApiHandler(RequestHandler):
         """Nothing is done by cookie here, so there is nothing to forge."""
 
     def prepare(self) -> None:
-        """Refuse a body that is too large before it is read."""
+        """Refuse what a page of a site sends, and a body that is too large before it is read."""
         self._body = bytearray()
+        headers = self.request.headers
+        if "Origin" in headers or headers.get("Sec-Fetch-Site", "none") != "none":
+            raise HTTPError(403)
         cast(HTTP1Connection, self.request.connection).set_max_body_size(_MAX_BODY_BYTES)
-        told = self.request.headers.get("Content-Length", "0")
+        told = headers.get("Content-Length", "0")
         if not told.isdecimal() or int(told) > _MAX_BODY_BYTES:
             raise HTTPError(413)
 
