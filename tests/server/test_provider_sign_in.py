@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx2
@@ -200,3 +201,53 @@ def test_too_many_failed_attempts_are_locked_out_with_a_word_about_it(site):
         answer = browser.get(f"/sign-in/{NAME}")
         assert answer.status_code == 429
         assert "Wait 15 minutes" in answer.text
+
+
+def link(site: Site, browser: httpx2.Client, login: str) -> httpx2.Response:
+    page = browser.get("/account")
+    [xsrf, *_] = re.findall(r'name="_xsrf" value="([^"]*)"', page.text)
+    left = browser.post(f"/account/link/{NAME}", data={"_xsrf": xsrf})
+    assert left.status_code == 302, left.text
+    return browser.get(site.through(left.headers["Location"], login))
+
+
+def test_another_identity_is_linked_from_the_account_and_ends_other_sessions(site):
+    with site.browser() as browser, site.browser() as other, site.browser() as later:
+        site.sign_in(browser, "alice")
+        site.sign_in(other, "alice")
+        assert link(site, browser, "unverified-anna").headers["Location"] == "/account?done=linked"
+        assert browser.get("/account").status_code == 200
+        assert other.get("/account").status_code == 302, "whoever else was in is out"
+        assert site.sign_in(later, "unverified-anna").status_code == 302
+        assert "alice" in later.get("/account").text
+
+
+def test_an_identity_of_somebody_else_is_not_linked(site):
+    with site.browser() as alice, site.browser() as bob:
+        site.sign_in(bob, "bob")
+        site.sign_in(alice, "alice")
+        answer = link(site, alice, "bob")
+        assert answer.status_code == 403
+        assert "bob" in bob.get("/account").text
+
+
+def test_an_identity_is_linked_to_the_session_that_asked_alone(site):
+    """Else somebody could have their own identity linked to a visitor's account."""
+    with site.browser() as attacker, site.browser() as victim:
+        site.sign_in(attacker, "mallory")
+        site.sign_in(victim, "alice")
+        [xsrf, *_] = re.findall(r'name="_xsrf" value="([^"]*)"', attacker.get("/account").text)
+        left = attacker.post(f"/account/link/{NAME}", data={"_xsrf": xsrf})
+        back = site.through(left.headers["Location"], "mallory2")
+        for cookie in attacker.cookies.jar:
+            if "attempt" in cookie.name:
+                victim.cookies.set(cookie.name, cookie.value)
+        assert victim.get(back).status_code == 403
+        assert len(site.ask("SELECT FROM auth.identity")) == 2
+
+
+def test_linking_takes_a_form_of_our_own_page(site):
+    with site.browser() as browser:
+        site.sign_in(browser, "alice")
+        assert browser.post(f"/account/link/{NAME}").status_code == 403
+        assert browser.get(f"/account/link/{NAME}").status_code == 405
