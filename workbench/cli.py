@@ -317,7 +317,7 @@ def doctor() -> None:
     from workbench.auth.health import examine as examine_sign_in
     from workbench.config import read_settings
     from workbench.database.health import Finding, examine
-    from workbench.wiring import open_database, provider_clients
+    from workbench.wiring import examine_remote, open_database, provider_clients
 
     def tell(finding: Finding) -> bool:
         typer.echo(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")
@@ -326,6 +326,8 @@ def doctor() -> None:
         return finding.well
 
     async def work(settings: Settings) -> bool:
+        if settings.database_url is None and settings.server is not None:
+            return all([tell(finding) async for finding in examine_remote(settings)])
         async with open_database(settings) as database:
             well = all([tell(finding) async for finding in examine(database)])
         if clients := provider_clients(settings):
@@ -336,7 +338,8 @@ def doctor() -> None:
 
     try:
         settings = read_settings()
-        where = "the embedded PostgreSQL" if settings.database_url is None else "a server by URL"
+        usual = settings.server or "the embedded PostgreSQL"
+        where = usual if settings.database_url is None else "a server by URL"
         tell(Finding(True, f"The settings are readable: {where}, state in {settings.home}."))
         well = asyncio.run(work(settings))
     except WorkbenchError as error:

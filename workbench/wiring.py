@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any
 
 from workbench.auth.identity import Client
-from workbench.auth.remote import RECYCLED_SECONDS, RemoteServer, open_login
+from workbench.auth.remote import RECYCLED_SECONDS, RemoteServer, open_login, who_is_signed_in
 from workbench.config import Settings, read_providers, read_settings
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
 from workbench.database.engine import Database
+from workbench.database.health import Finding
 from workbench.database.logins import OwnLogin, login_of
 from workbench.database.migrate import migrate, require_current
 from workbench.database.users import acting_user
@@ -126,6 +127,16 @@ async def _open_remote(url: str, settings: Settings, source: str) -> Workspace:
         await login.close()
         raise
     return Workspace(made, login=login)
+
+
+async def examine_remote(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield what is found out about work at a server elsewhere, as who is signed in there."""
+    assert settings.server is not None
+    token = settings.token.get_secret_value() if settings.token else None
+    who = await who_is_signed_in(RemoteServer(settings.server), settings.home, token)
+    yield Finding(True, f"{who.account} is signed in at {settings.server}, to {who.scope}.")
+    async with await _open_remote(settings.server, settings, "workbench doctor") as workspace:
+        yield Finding(True, f"Its database answers: {workspace.database.address.shown}.")
 
 
 async def open_server(settings: Settings) -> tuple[Database, Callable[[], None]]:

@@ -562,3 +562,17 @@ async def test_a_command_without_an_address_is_told_of_the_setting():
     result = await command("login")
     assert isinstance(result.exception, BadSettings)
     assert "WORKBENCH_SERVER" in str(result.exception)
+
+
+async def test_doctor_looks_at_the_server_elsewhere(door, site, laptop, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOME", str(laptop))
+    monkeypatch.setenv("WORKBENCH_SERVER", site.url)
+    result = await command("doctor")
+    assert result.exit_code == 1
+    assert f"workbench login {site.url}" in result.output
+    Credentials(laptop).keep(site.url, await token_of(door))
+    result = await command("doctor")
+    assert result.exit_code == 0, result.output
+    assert f"ann@example.org is signed in at {site.url}, to write." in result.output
+    assert "Its database answers" in result.output
+    assert "embedded" not in result.output

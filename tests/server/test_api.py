@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -428,3 +430,24 @@ def test_the_authorities_of_the_database_go_along(tmp_path):
     file.write_text("-----BEGIN CERTIFICATE-----")
     url = f"postgresql://db.example.org/wb?sslmode=verify-full&sslrootcert={file}"
     assert told_address(Address.parse(url))["authorities"] == "-----BEGIN CERTIFICATE-----"
+
+
+def test_the_dashboard_itself_lets_a_program_in_and_logs_no_secret(server):
+    """The same in the real server, with what a browser and a program send."""
+    program, ann = server.visitor(), server.signed_in()
+    form = {"client_id": "workbench", "client_name": "a script", "scope": "read"}
+    begun = json.loads(program.ask("/api/device", "POST", form).body)
+    page = ann.ask(f"/device?user_code={begun['user_code']}")
+    xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)[1]
+    answer = {"_xsrf": xsrf, "user_code": begun["user_code"], "decision": "approve"}
+    assert "Approved" in ann.ask("/device", "POST", answer).text
+    form = {"grant_type": DEVICE_GRANT, "device_code": begun["device_code"]}
+    given = program.ask("/api/token", "POST", {"client_id": "workbench", **form})
+    secret = json.loads(given.body)["access_token"]
+    told = json.loads(program.ask("/api/login", "POST", Authorization=f"Bearer {secret}").body)
+    assert told["account"] == "tester@localhost"
+    assert program.ask(f"/api/whoami?token={secret}").status == 401
+    assert "/api/login" in server.log
+    for hidden in (secret, begun["device_code"], told["password"]):
+        assert hidden not in server.log
+    assert not program.cookies
