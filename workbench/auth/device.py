@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from workbench.auth.acting import Caller
 from workbench.auth.events import Events
 from workbench.auth.secrets import digest, new_secret
-from workbench.auth.tokens import SCOPES, Tokens, plain
+from workbench.auth.tokens import SCOPES, Tokens
+from workbench.auth.words import plain
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.errors import InvalidDraft, SignInRefused

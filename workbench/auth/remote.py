@@ -14,7 +14,8 @@ from uuid import UUID
 
 from workbench.auth.credentials import Credentials
 from workbench.auth.reach import address_of
-from workbench.auth.wire import Wire, not_a_workbench, plain
+from workbench.auth.wire import Wire, not_a_workbench
+from workbench.auth.words import plain
 from workbench.database.address import Address
 from workbench.errors import BadSettings, NotAllowed, StoreUnavailable
 
@@ -166,7 +167,7 @@ class RemoteServer:
         """Return whose a token is."""
         told = await self._wire.ask("GET", "/api/whoami", token=token)
         names = ("account", "role", "scope", "token", "expires_at")
-        return Whoami(**{name: plain(str(told.get(name, ""))) for name in names})
+        return Whoami(**{name: plain(str(told.get(name, "")), most=300) for name in names})
 
     async def revoke(self, token: str) -> None:
         """End a token, and the logins issued for it."""
@@ -221,7 +222,7 @@ class RemoteLogin:
                 str(told["user"]),
                 address_of(told, self._server.url, self._home),
                 UUID(told["userid"]),
-                plain(str(told["account"])),
+                plain(str(told["account"]), most=300),
                 asked,
                 float(told["expires_in"]),
             )

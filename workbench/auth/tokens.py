@@ -18,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from workbench.auth.acting import Caller
 from workbench.auth.events import Events
 from workbench.auth.secrets import digest, new_secret
+from workbench.auth.words import plain
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.errors import InvalidDraft, NotFound, SignInRefused
 
-__all__ = ["LONGEST", "SCOPES", "Bearer", "Kind", "Token", "Tokens", "plain"]
+__all__ = ["LONGEST", "SCOPES", "Bearer", "Kind", "Token", "Tokens"]
 
 Kind = Literal["personal", "device"]
 
@@ -34,7 +35,6 @@ LONGEST = timedelta(days=366)
 
 _PREFIXES: dict[Kind, str] = {"personal": "wbp_", "device": "wbd_"}
 _ACCOUNT_CHARACTERS = 8  # of a token, in the record of failures
-_NAME_CHARACTERS = 80
 _USED_SECONDS = 60  # how exactly "last used" is kept
 _MOST_OF_USER = 100
 
@@ -292,16 +292,3 @@ def _why_not(row: Row[Any] | None) -> str:
     if row.barred:
         return "The account of this token may not sign in."
     return ""
-
-
-def plain(said: str) -> str:
-    r"""Return what anybody may have written as one short line of visible characters.
-
-    Marks that turn the direction of writing are left out: with them a name could pass as what
-    stands beside it.
-
-    >>> plain("a  script\u202e\non a host")
-    'a script on a host'
-    """
-    visible = "".join(one for one in " ".join(said.split()) if one.isprintable())
-    return " ".join(visible.split())[:_NAME_CHARACTERS].strip()

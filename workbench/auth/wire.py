@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from workbench.auth.words import plain
 from workbench.errors import BadSettings, NotAllowed, StoreUnavailable, WorkbenchError
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Wire", "not_a_workbench", "plain"]
+__all__ = ["Wire", "not_a_workbench"]
 
 _SECONDS = 15.0
 _SHOWN_CHARACTERS = 300
@@ -86,13 +87,16 @@ class Wire:
         if status == 200 and told is not None:
             return told
         if status in (502, 503, 504) or (told is None and status >= 500):
-            said = plain(str((told or {}).get("error_description", f"it answers {status}")))
+            said = plain(
+                str((told or {}).get("error_description", f"it answers {status}")),
+                _SHOWN_CHARACTERS,
+            )
             raise StoreUnavailable(f"{self._url} cannot answer now: {said}")
         if told is None or "error" not in told:
             raise not_a_workbench(self._url)
         if status == 400 and errors:
             return told
-        said = plain(str(told.get("error_description") or told["error"]))
+        said = plain(str(told.get("error_description") or told["error"]), _SHOWN_CHARACTERS)
         if status == 401:
             raise NotAllowed(f"{self._url} refuses the token: {said}")
         if status == 429 or status >= 500:
@@ -118,11 +122,6 @@ def not_a_workbench(url: str) -> BadSettings:
     return BadSettings(
         f"What answers at {url} is no workbench, or one of another version. Is the address right?"
     )
-
-
-def plain(said: str) -> str:
-    """Return what a server says of itself without what would steer a terminal."""
-    return "".join(one for one in said if one.isprintable())[:_SHOWN_CHARACTERS]
 
 
 def _unreachable(url: str, error: BaseException) -> StoreUnavailable:
