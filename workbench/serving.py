@@ -25,7 +25,7 @@ from workbench.database.logins import (
 )
 from workbench.database.users import acting_user
 from workbench.demo import demo_folder
-from workbench.errors import InvalidRows, StoreUnavailable
+from workbench.errors import BadSettings, InvalidRows, StoreUnavailable
 from workbench.history.latest import ever_was
 from workbench.wiring import open_server, open_workspace, provider_clients
 
@@ -81,7 +81,13 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
 
 def _public_database(settings: Settings) -> Address | None:
     told = settings.public_database_url
-    return None if told is None else Address.parse(told.get_secret_value())
+    if told is None:
+        return None
+    try:
+        return Address.parse(told.get_secret_value())
+    except BadSettings as wrong:
+        name = "WORKBENCH_PUBLIC_DATABASE_URL"
+        raise BadSettings(str(wrong).replace("WORKBENCH_DATABASE_URL", name)) from None
 
 
 async def _started(settings: Settings, say: Say) -> tuple[Database, Callable[[], None]]:
@@ -155,7 +161,9 @@ class NotebookLogin:
         """Issue the login, and return the variables that kernels need."""
         given = page_environment(self._settings)
         if self._settings.database_url is None and self._settings.server is not None:
-            return {**given, "WORKBENCH_SERVER": self._settings.server}
+            token = self._settings.token
+            mine = {} if token is None else {"WORKBENCH_TOKEN": token.get_secret_value()}
+            return {**given, **mine, "WORKBENCH_SERVER": self._settings.server}
         self._database, self._release = await _started(self._settings, say)
         try:
             if await login_of(self._database) is not None:  # it is somebody's own already

@@ -347,7 +347,8 @@ BEGIN
     WHERE revoked_at IS NULL
       AND (expires_at <= clock_timestamp() OR coalesce(used_at, created_at) + idle <= clock_timestamp());
   DELETE FROM auth.pending WHERE created_at < clock_timestamp() - interval '10 minutes';
-  DELETE FROM auth.device WHERE expires_at < clock_timestamp() - interval '1 day';
+  DELETE FROM auth.device WHERE expires_at < clock_timestamp()
+    - CASE WHEN tokenid IS NULL THEN interval '1 hour' ELSE interval '1 day' END;
   DELETE FROM auth.session WHERE ended_at < clock_timestamp() - interval '90 days';
   DELETE FROM auth.event WHERE at < clock_timestamp() - interval '400 days';
 END $$;

@@ -268,3 +268,11 @@ def test_doctor_tells_of_a_provider_that_does_not_answer(workbench):
     assert done.returncode == 1
     assert re.search(r"BAD  Signing in by acme does not begin: .*\n +→ .+", done.stdout, re.I)
     assert SECRET not in done.stdout
+
+
+def test_a_public_database_url_that_cannot_be_read_is_named(workbench):
+    workbench.variables["WORKBENCH_PUBLIC_DATABASE_URL"] = f"mysql://ada:{SECRET}@db/worlds"
+    done = workbench("up", "--port", "0")
+    assert done.returncode == 1
+    assert "WORKBENCH_PUBLIC_DATABASE_URL starts with" in done.stderr
+    assert SECRET not in done.stderr
