@@ -32,9 +32,10 @@ from besieged import (
 )
 
 from workbench.server import journal
+from workbench.server.frames import BadFrame, refusal
 from workbench.server.journal import Journal
 from workbench.server.logins import PageLogins
-from workbench.server.sockets import MAX_MESSAGE_BYTES, BadFrame, refusal
+from workbench.server.sockets import MAX_MESSAGE_BYTES
 
 END_SECONDS = 5.0
 """Within this nothing of a session that ended is left."""
@@ -357,6 +358,33 @@ async def test_a_page_waits_while_its_kernel_has_enough_to_do():
     kept.done("0")
     async with asyncio.timeout(5):
         await waiting
+
+
+def test_a_page_that_sends_without_end_is_listened_to_now_and_then():
+    now = 0.0
+    kept = Journal(clock=lambda: now)
+    assert all(kept.pace(100) == 0 for _ in range(journal.SENT_AT_ONCE))
+    assert 0 < kept.pace(100) < 0.1
+    now += 1
+    assert all(kept.pace(100) == 0 for _ in range(journal.SENT_PER_SECOND - 1))
+    assert kept.pace(MAX_MESSAGE_BYTES) > 1, "a large message counts for many"
+    now += 3600
+    assert all(kept.pace(100) == 0 for _ in range(journal.SENT_AT_ONCE))
+    assert kept.pace(100) > 0
+
+
+def test_a_socket_that_asks_for_what_is_refused_again_and_again_is_closed(site, ann):
+    page = site.open_page(ann)
+    before = site.server.log.count("Refused a message 'execute_request'")
+    with raw_socket(site, ann, page.kernel_id) as connection:
+        message = frame("shell", "execute_request")
+        told = b"\x82\xfe" + struct.pack("!H", len(message)) + bytes(4) + message
+        connection.sendall(told * 200)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert b"\x03\xf0refused" in answer  # 1008
+    assert site.server.log.count("Refused a message 'execute_request'") - before == 20
 
 
 async def test_what_is_sent_to_a_busy_kernel_does_not_pile_up_in_the_server(site, ann):

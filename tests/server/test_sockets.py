@@ -13,8 +13,9 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from workbench.server.frames import PROTOCOL, BadFrame, refusal
 from workbench.server.kernels import PageKernels, TooManyPages
-from workbench.server.sockets import PROTOCOL, BadFrame, PageSocket, refusal
+from workbench.server.sockets import PageSocket
 
 
 def frame(channel: str, kind: str, content: dict) -> bytes:

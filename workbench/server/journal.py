@@ -14,6 +14,10 @@ _KNOWN_IDS = 5000
 # A kernel that is busy takes nothing up; what waits for it is in this process's memory.
 BACKLOG_MESSAGES = 1000
 BACKLOG_BYTES = 64 * 1024 * 1024
+# What a page may send for long, and at once before that counts; a large message is many.
+SENT_PER_SECOND = 300
+SENT_AT_ONCE = 1000
+_ONE_MESSAGE_BYTES = 64 * 1024
 
 
 class Journal:
@@ -34,6 +38,7 @@ class Journal:
         self._waiting: dict[str, int] = {}
         self.backlog = 0
         self._room = asyncio.Event()
+        self._credit, self._credited_at = float(SENT_AT_ONCE), clock()
 
     def sent(self, frame: bytes) -> None:
         """Keep a message for the page."""
@@ -85,3 +90,11 @@ class Journal:
         while self.is_full:
             self._room.clear()
             await self._room.wait()
+
+    def pace(self, size: int) -> float:
+        """Count what the page sent; return for how many seconds not to listen to it."""
+        now = self._clock()
+        self._credit += (now - self._credited_at) * SENT_PER_SECOND
+        self._credit = min(self._credit, SENT_AT_ONCE) - 1 - size // _ONE_MESSAGE_BYTES
+        self._credited_at = now
+        return max(0.0, -self._credit / SENT_PER_SECOND)

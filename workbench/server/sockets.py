@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, cast
 
 from jupyter_server.auth.authorizer import Authorizer
@@ -16,107 +14,24 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from workbench.server.frames import PROTOCOL, BadFrame, said
 from workbench.server.identity import WorkbenchIdentity
 from workbench.server.journal import Journal
 from workbench.server.kernels import INCOMPLETE_CODE, SESSION_ENDED_CODE, TooManyPages
 from workbench.server.pages import security_headers
 
-PROTOCOL = "v1.kernel.websocket.jupyter.org"
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # a picture to upload goes in one message
 POLICY_VIOLATION_CODE = 1008
 TRY_LATER_CODE = 1013
 
-_MAX_UNSENT_BYTES = 64 * 1024 * 1024  # for a browser that does not read
+# For a browser that does not read: so much, and it is not listened to; then it is let go.
+_UNSENT_MESSAGES = 500
+_MAX_UNSENT_MESSAGES = 20_000
+_MAX_UNSENT_BYTES = 64 * 1024 * 1024
+_MAX_REFUSED = 20  # of a socket; our own page sends none
 _MAX_PAUSE_SECONDS = 300.0
-_MAX_PARTS = 1000  # a channel, four of JSON, and buffers
-_MAX_JSON_BYTES = 64 * 1024  # of what is looked at here; what widgets say is not
-_MAX_ID_CHARACTERS = 64
+_MAX_CLIENT_CHARACTERS = 64
 _MAX_DIGITS = 15
-
-_ALLOWED = {"comm_open", "comm_msg", "comm_close", "comm_info_request", "kernel_info_request"}
-_HEADER = {"msg_id", "msg_type", "session", "username", "date", "version"}
-# Opening `jupyter.widget` would let the browser make any registered widget class in the kernel.
-_COMM_TARGET = "jupyter.widget.control"
-
-
-class BadFrame(Exception):
-    """A message that is not laid out as the v1 protocol says."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a message from the browser is."""
-
-    id: str
-    refusal: str | None
-    """Why it may not go to the kernel, or None if it may."""
-
-
-def said(frame: object) -> Said:
-    """Return what a message is.
-
-    A frame is a count, that many little-endian 64-bit offsets, and the parts they separate:
-    channel, header, parent header, metadata, content, buffers. Another reader must find the same
-    in it, so there is one way to lay it out, and no key comes twice.
-
-    Raises
-    ------
-    BadFrame
-        The message is no frame of the v1 protocol.
-    """
-    parts = _parts(frame)
-    try:
-        channel, header = parts[0].decode(), _json(parts[1])
-        kind, message_id = header["msg_type"], header["msg_id"]
-        if not set(header) <= _HEADER or not all(isinstance(v, str) for v in header.values()):
-            raise BadFrame
-        if not 0 < len(message_id) <= _MAX_ID_CHARACTERS:
-            raise BadFrame
-        target = _json(parts[4]).get("target_name") if kind == "comm_open" else _COMM_TARGET
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise BadFrame from None
-    if channel != "shell":
-        return Said(message_id, f"channel {channel[:_MAX_ID_CHARACTERS]!r}")
-    if kind not in _ALLOWED:
-        return Said(message_id, f"message {kind[:_MAX_ID_CHARACTERS]!r}")
-    if target != _COMM_TARGET:
-        return Said(message_id, f"comm target {str(target)[:_MAX_ID_CHARACTERS]!r}")
-    return Said(message_id, None)
-
-
-def refusal(frame: object) -> str | None:
-    """Return why a message may not go to the kernel, or None if it may."""
-    return said(frame).refusal
-
-
-def _parts(frame: object) -> list[bytes]:
-    """Return the parts of a frame, which must follow one another and fill it.
-
-    Parts that overlap would make gigabytes of a small message.
-    """
-    if not isinstance(frame, bytes):
-        raise BadFrame
-    count = int.from_bytes(frame[:8], "little")
-    start = 8 * (count + 1)
-    if not 6 <= count <= _MAX_PARTS or start > len(frame):
-        raise BadFrame
-    offsets = [int.from_bytes(frame[i : i + 8], "little") for i in range(8, start, 8)]
-    if (offsets[0], offsets[-1]) != (start, len(frame)) or offsets != sorted(offsets):
-        raise BadFrame
-    return [frame[a:b] for a, b in pairwise(offsets)]
-
-
-def _json(part: bytes) -> Any:
-    if len(part) > _MAX_JSON_BYTES:
-        raise BadFrame
-    # Decoded here: given bytes, json also reads UTF-16, which the kernel does not.
-    return json.loads(part.decode(), object_pairs_hook=_each_once)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) != len(pairs):
-        raise BadFrame
-    return found
 
 
 class OwnKernelsOnly(Authorizer):
@@ -137,14 +52,17 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
         try:
             message = said(incoming_msg)
         except BadFrame:
-            handler.close(POLICY_VIOLATION_CODE, "not a v1 message")
+            handler.end(POLICY_VIOLATION_CODE, "not a v1 message")
             return
         identity = cast(WorkbenchIdentity, handler.identity_provider)
         if not identity.is_live(handler.current_user):
-            handler.close(SESSION_ENDED_CODE, "session ended")
+            handler.end(SESSION_ENDED_CODE, "session ended")
             return
         if message.refusal is not None:
             self.log.warning("Refused a %s from the browser.", message.refusal)
+            handler.refused += 1
+            if handler.refused >= _MAX_REFUSED:
+                handler.end(POLICY_VIOLATION_CODE, "refused")
             return
         if handler.journal.is_new(message.id):
             handler.journal.waits(message.id, len(incoming_msg))
@@ -181,7 +99,8 @@ class PageSocket(VoilaKernelWebsocketHandler):
     connection: WidgetMessages | None
     journal: Journal
     client: str
-    _unsent_bytes = 0
+    refused = 0
+    _unsent = _unsent_bytes = 0
     _paused = False
 
     @property
@@ -202,8 +121,9 @@ class PageSocket(VoilaKernelWebsocketHandler):
         offered = self.request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         if self.select_subprotocol([one.strip() for one in offered]) is None:
             raise HTTPError(400, "This socket speaks the v1 kernel protocol only.")
+        self._read = asyncio.Event()
         self.client = self.get_query_argument("session_id", "")
-        if not 0 < len(self.client) <= _MAX_ID_CHARACTERS or not self.client.isascii():
+        if not 0 < len(self.client) <= _MAX_CLIENT_CHARACTERS or not self.client.isascii():
             raise HTTPError(400, "The page did not say which it is.")
         if not self.check_origin():
             raise HTTPError(403, "This socket is for pages of this server.")
@@ -217,8 +137,7 @@ class PageSocket(VoilaKernelWebsocketHandler):
         """Take the place of the page's earlier socket, and send what was lost with it."""
         for earlier in self.kernel_manager.socket_opened(kernel_id, self):
             if earlier.client == self.client:
-                earlier.let_go()
-                earlier.close()
+                earlier.end()
         received = self.get_query_argument("received", "")[:_MAX_DIGITS]
         missed = self.journal.since(int(received)) if received.isdecimal() else []
         for frame in missed or []:
@@ -233,6 +152,11 @@ class PageSocket(VoilaKernelWebsocketHandler):
             self.connection.disconnect()
             self.connection = None
 
+    def end(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the socket, and take nothing more from it until the browser has closed it too."""
+        self.let_go()
+        self.close(code, reason)
+
     def on_message(self, ws_message: Any) -> Awaitable[None] | None:
         """Pass a message on; one that comes after the next socket opened is sent there again.
 
@@ -241,14 +165,20 @@ class PageSocket(VoilaKernelWebsocketHandler):
         if self.connection is None:
             return None
         super().on_message(ws_message)
-        return self._pause() if self.journal.is_full else None
+        seconds = self.journal.pace(len(ws_message))
+        full = self.journal.is_full or self._unsent > _UNSENT_MESSAGES
+        return self._pause(seconds) if seconds or full else None
 
-    async def _pause(self) -> None:
-        """Wait until the kernel has dealt with enough of what it was sent."""
+    async def _pause(self, seconds: float) -> None:
+        """Wait until the kernel has dealt with enough, and the browser has read enough."""
         self._paused = True
         try:
-            async with asyncio.timeout(_MAX_PAUSE_SECONDS):
+            async with asyncio.timeout(seconds + _MAX_PAUSE_SECONDS):
+                await asyncio.sleep(seconds)
                 await self.journal.room()
+                while self._unsent > _UNSENT_MESSAGES and self.ws_connection is not None:
+                    self._read.clear()
+                    await self._read.wait()
         except TimeoutError:
             self.close(TRY_LATER_CODE, "the kernel is busy")
         finally:
@@ -272,16 +202,19 @@ class PageSocket(VoilaKernelWebsocketHandler):
         """Close the socket when more waits for the browser than it seems to read."""
 
         def sent(done: asyncio.Future[None]) -> None:
+            self._unsent -= 1
             self._unsent_bytes -= size
+            if self._unsent <= _UNSENT_MESSAGES:
+                self._read.set()
             if not done.cancelled():
                 done.exception()  # a browser that is gone: `on_close` hears of it
 
+        self._unsent += 1
         self._unsent_bytes += size
         sending.add_done_callback(sent)
-        if self._unsent_bytes > _MAX_UNSENT_BYTES:
+        if self._unsent > _MAX_UNSENT_MESSAGES or self._unsent_bytes > _MAX_UNSENT_BYTES:
             self.log.warning("A page does not read what it is sent; its socket is closed.")
-            self.let_go()
-            self.close(TRY_LATER_CODE, "not read")
+            self.end(TRY_LATER_CODE, "not read")
 
     def send_ping(self) -> None:
         """Ping the browser, and close the socket if the last ping had no answer.
