@@ -24,7 +24,6 @@ from workbench.auth.arrivals import (
 )
 from workbench.auth.events import Events
 from workbench.auth.identity import Identity
-from workbench.auth.invitations import revoke_invitations
 from workbench.auth.sessions import Person
 from workbench.database.engine import Database
 from workbench.database.translate import translated
@@ -296,7 +295,6 @@ class Accounts:
         async with self._database.transaction():
             async with acting(self._database, person.userid, "user") as connection:
                 await locked_administrators(connection, None)
-                await revoke_invitations(connection, person.email)
                 await connection.execute(
                     _DELETE, {"user": person.userid, "heirs": json.dumps(given)}
                 )
