@@ -21,7 +21,7 @@ from uuid import UUID
 
 import httpx2
 
-from tests.auth.stand_ins import CLIENT_ID, CLIENT_SECRET, Handler, Hostile
+from tests.auth.stand_ins import CLIENT_ID, CLIENT_SECRET, Hostile
 from tests.benchmarks.measure import Server, run, server
 from tests.benchmarks.results import table, write_section
 from tests.server import conftest as dashboard
@@ -50,7 +50,7 @@ class Provider(Hostile):
     strangers = False
     seconds = 0.0
 
-    def answer(self, path: str, request: Handler) -> Any:
+    def answer(self, path: str, request: Any) -> Any:
         start = time.perf_counter()
         try:
             return super().answer(path, request)
