@@ -17,7 +17,6 @@ from workbench.errors import (
     NotFound,
     Refused,
     SignInRefused,
-    StoreUnavailable,
     WorkbenchError,
 )
 from workbench.server.pages import PersonHandler
@@ -54,8 +53,6 @@ def status_of(error: WorkbenchError) -> int:
             return HTTPStatus.NOT_FOUND
         case InvalidDraft():
             return HTTPStatus.BAD_REQUEST
-        case StoreUnavailable():
-            return HTTPStatus.SERVICE_UNAVAILABLE
         case _:
             return HTTPStatus.CONFLICT
 
