@@ -18,7 +18,7 @@ from workbench.auth.identity import Identity
 FORMS = {
     "/account/name": {"first_name": "Mallory"},
     "/account/welcome": {"first_name": "Mallory", "last_name": "M"},
-    "/account/add/example": {},
+    "/account/link/example": {},
     "/account/unlink": {"issuer": ISSUER, "subject": "x"},
     "/account/session": {"session": "others"},
     "/account/token": {"name": "job", "scope": "write", "days": "30"},

@@ -21,7 +21,7 @@ from workbench.errors import (
 )
 from workbench.server.pages import PersonHandler
 from workbench.server.records import device_of, happenings
-from workbench.server.sign_in import LinkHandler, local_path
+from workbench.server.sign_in import local_path
 
 __all__ = ["handlers", "status_of", "uuid_of"]
 
@@ -184,20 +184,6 @@ class WelcomeHandler(PersonHandler):
         return local_path(self.get_argument("next", self.base_url), self.base_url)
 
 
-class AddHandler(LinkHandler):
-    """Leads to a provider by a page of ours.
-
-    Browsers let no form of ours lead to another site, not even by a redirect: `form-action`.
-    """
-
-    async def post(self, name: str) -> None:
-        self.label = dict(self.doors.flow.offered()).get(name, name)
-        await super().post(name)
-
-    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
-        self.finish(self.rendered("account_leave.html", url=url, label=self.label))
-
-
 class UnlinkHandler(AccountForm):
     """Takes away a way to sign in."""
 
@@ -309,7 +295,6 @@ def handlers(at: Callable[[str], str]) -> list[tuple[str, type[PersonHandler]]]:
         (at("/account"), AccountHandler),
         (at("/account/welcome"), WelcomeHandler),
         (at("/account/name"), NameHandler),
-        (at(r"/account/add/(?P<name>[a-z][a-z0-9]*)"), AddHandler),
         (at("/account/unlink"), UnlinkHandler),
         (at("/account/session"), SessionHandler),
         (at("/account/token"), TokenHandler),

@@ -137,14 +137,20 @@ class ProviderHandler(PersonHandler):
         if name not in dict(self.doors.flow.offered()):
             raise HTTPError(404)
 
-    async def leave(self, name: str, wanted: str, linking_in: UUID | None = None) -> None:
-        """Send the browser to a provider; with a session, to link an identity to its account."""
+    async def begin(self, name: str, wanted: str, linking_in: UUID | None = None) -> str | None:
+        """Return the address of a provider's page, or answer why there is none.
+
+        Parameters
+        ----------
+        linking_in
+            The session to whose account an identity is to be linked.
+        """
         try:
             await self.doors.events.check(self.caller)
             url, kept = await self.doors.flow.begin(name)
         except SignInRefused as refused:
             self.refuse(name, refused)
-            return
+            return None
         invitation = self.get_cookie(INVITATION_COOKIE)
         attempt = Attempt(
             kept,
@@ -161,7 +167,7 @@ class ProviderHandler(PersonHandler):
             path=self.base_url,
             max_age=PENDING_SECONDS,
         )
-        self.redirect(url)
+        return url
 
     def refuse(self, name: str, refused: SignInRefused) -> None:
         """Say why somebody was not signed in; the log says more, without a secret."""
@@ -186,15 +192,23 @@ class LeaveHandler(ProviderHandler):
     async def get(self, name: str) -> None:
         self.require_provider(name)
         wanted = self.get_query_argument("next", self.base_url)
-        await self.leave(name, local_path(wanted, self.base_url))
+        if url := await self.begin(name, local_path(wanted, self.base_url)):
+            self.redirect(url)
 
 
 class LinkHandler(ProviderHandler):
-    """Sends a signed-in browser to a provider, to link an identity there to the account."""
+    """Leads a signed-in browser to a provider, to link an identity there to the account.
+
+    By a page of ours: browsers let no form lead to another site, not even by a redirect, where
+    `form-action` says so.
+    """
 
     async def post(self, name: str) -> None:
         self.require_provider(name)
-        await self.leave(name, f"{self.base_url}account", linking_in=self.person.session)
+        url = await self.begin(name, f"{self.base_url}account", linking_in=self.person.session)
+        if url is not None:
+            label = dict(self.doors.flow.offered())[name]
+            self.finish(self.rendered("account_leave.html", url=url, label=label))
 
 
 class ComeBackHandler(ProviderHandler):
@@ -211,6 +225,10 @@ class ComeBackHandler(ProviderHandler):
             await self.doors.events.check(self.caller)
             await self.come_in(name, answer)
         except SignInRefused as refused:
+            if refused.code == "invitation":  # which would be in the way of the next attempt
+                self.clear_cookie(
+                    INVITATION_COOKIE, path=self.base_url, secure=self.identity.secure
+                )
             if refused.code != "locked":
                 await self.doors.events.record(
                     "wrong_state" if refused.code == "state" else "refused",
