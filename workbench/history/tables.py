@@ -24,7 +24,7 @@ from sqlalchemy.types import UserDefinedType
 
 from workbench.entities.rows import Row
 
-__all__ = ["CHANGE", "CHANGESET", "ENTRY"]
+__all__ = ["CHANGE", "CHANGESET", "ENTRY", "FORGOTTEN"]
 
 
 class TransactionId(UserDefinedType[int]):
@@ -67,7 +67,7 @@ CHANGE = Table(
     Column(
         "changed_at",
         DateTime(timezone=True),
-        server_default=text("clock_timestamp()"),
+        server_default=text("now()"),
         nullable=False,
     ),
     Column("entity", Text, nullable=False),
@@ -86,8 +86,28 @@ CHANGE = Table(
     schema="history",
 )
 Index("ix_change_worldid", CHANGE.c.worldid, CHANGE.c.id)
-Index("ix_change_recordid", CHANGE.c.worldid, CHANGE.c.recordid, CHANGE.c.id)
+Index("ix_change_recordid", CHANGE.c.worldid, CHANGE.c.recordid, CHANGE.c.changed_at)
+Index(
+    "ix_change_gone",
+    CHANGE.c.worldid,
+    CHANGE.c.entity,
+    CHANGE.c.recordid,
+    postgresql_where=CHANGE.c.operation == text("'delete'::text"),
+)
 Index("ix_change_changesetid", CHANGE.c.changesetid, postgresql_using="brin")
+
+FORGOTTEN = Table(
+    "forgotten",
+    Row.metadata,
+    Column("id", BigInteger, Identity(always=True)),
+    Column("before", DateTime(timezone=True), nullable=False),
+    Column("forgotten_at", DateTime(timezone=True), server_default=text("now()"), nullable=False),
+    Column("login", Text, server_default=text("SESSION_USER"), nullable=False),
+    Column("changes", BigInteger, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_forgotten"),
+    schema="history",
+)
+"""Of which times the details are no longer kept."""
 
 ENTRY = table(
     "entry",
