@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import stat
 import struct
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -35,7 +37,7 @@ from workbench.server import journal
 from workbench.server.frames import BadFrame, refusal
 from workbench.server.journal import Journal
 from workbench.server.logins import PageLogins
-from workbench.server.sockets import MAX_MESSAGE_BYTES
+from workbench.server.sockets import MAX_MESSAGE_BYTES, PageSocket
 
 END_SECONDS = 5.0
 """Within this nothing of a session that ended is left."""
@@ -134,45 +136,17 @@ def test_parts_may_not_overlap_or_leave_anything_out():
 
 
 def test_a_small_message_does_not_become_gigabytes():
-    """Each pair of offsets would be a copy of all of it."""
-    count = 100_001
-    good = frame("shell", "comm_msg")
-    offsets = [0, 2**20] * (count // 2) + [0]
-    bomb = words(count, *offsets) + good + bytes(2**20)
-    before = psutil.Process().memory_info().rss
-    with pytest.raises(BadFrame):
-        refusal(bomb)
-    assert psutil.Process().memory_info().rss - before < 200 * 2**20
-
-
-def in_both_protocols(inner: dict) -> bytes:
-    """Return a message that is harmless in v1, and `inner` in Jupyter's older binary protocol.
-
-    The older one begins with a 32-bit count and 32-bit offsets, most significant byte first.
-    """
-    count = 256  # in v1; 0x00010000 in the older one
-    start = 8 * (count + 1)
-    size = 4 * (65536 + 1)
-    header = json.dumps(header_of("comm_msg")).encode()
-    payload = json.dumps(inner).encode()
-    base = size + len(payload)
-    parts = [b"shell", header, b"{}", b"{}", b"{}"]
-    offsets = [base]
-    for part in parts:
-        offsets.append(offsets[-1] + len(part))
-    offsets += [offsets[-1]] * (count - len(offsets))
-    told = bytearray(size)
-    told[:start] = words(count, *offsets)
-    # The older offsets overlap v1's; only the first two matter to the first part.
-    told[4:8] = struct.pack("!I", size)
-    told[8:12] = struct.pack("!I", base)
-    return bytes(told) + payload + b"".join(parts)
-
-
-def test_what_is_two_things_in_two_protocols_is_no_frame():
-    both = in_both_protocols({"channel": "shell", "header": header_of("execute_request")})
-    with pytest.raises(BadFrame):
-        refusal(both)
+    """Its parts are right; its buffers are each a copy of all that follows."""
+    parts = [b"shell", json.dumps(header_of("comm_msg")).encode(), b"{}", b"{}", b"{}"]
+    for count in (500, 100_000):
+        offsets = [8 * (count + 1)]
+        for part in parts:
+            offsets.append(offsets[-1] + len(part))
+        end = offsets[-1] + 2**20
+        offsets += [end, offsets[-1]] * (count // 2)
+        bomb = words(count, *offsets[: count - 1], end) + b"".join(parts) + bytes(2**20)
+        with pytest.raises(BadFrame):
+            refusal(bomb)
 
 
 async def test_no_other_protocol_is_spoken_by_a_name_that_holds_ours(site, ann, page):
@@ -456,34 +430,70 @@ async def test_a_flood_of_messages_from_one_page_does_not_stop_others(site, ann,
     assert process.memory_info().rss - before < 200 * 2**20
 
 
-async def test_a_page_that_does_not_read_is_let_go(site, ann):
-    page = await asyncio.to_thread(site.open_page, ann)
-    process = psutil.Process(site.server.process.pid)
-    before = process.memory_info().rss
-    value = os.urandom(2**20).hex()
-    state = {"method": "update", "state": {"value": value}, "buffer_paths": []}
-    with raw_socket(site, ann, page.kernel_id) as connection:
-        connection.settimeout(0.5)
-        for _ in range(120):  # the kernel echoes each: 240 MB, which nobody reads
-            message = frame("shell", "comm_msg", {"comm_id": page.printed["text"], "data": state})
-            told = b"\x82\xff" + struct.pack("!Q", len(message)) + bytes(4) + message
-            try:
-                await asyncio.to_thread(connection.sendall, told)
-            except OSError:
-                break
-        assert process.memory_info().rss - before < 400 * 2**20
+class Unread(PageSocket):
+    """A socket whose browser reads nothing."""
+
+    last_ping = last_pong = 0.0
+
+    def __init__(self) -> None:
+        self.journal, self.connection = Journal(), None
+        self._read = asyncio.Event()
+        self.ended: list[int | None] = []
+        self.sendings: list[asyncio.Future[None]] = []
+        self.ws_connection = SimpleNamespace(
+            is_closing=lambda: False,
+            write_message=self.sending,
+            close=lambda code, reason: self.ended.append(code),
+        )
+
+    def sending(self, *_: object, **__: object) -> asyncio.Future[None]:
+        self.sendings.append(asyncio.get_running_loop().create_future())
+        return self.sendings[-1]
+
+    @property
+    def log(self) -> logging.Logger:
+        return logging.getLogger(__name__)
+
+
+@pytest.mark.parametrize(("messages", "size"), [(30_000, 200), (40, 2 * 2**20)])
+async def test_a_page_that_does_not_read_is_let_go(messages, size):
+    socket = Unread()
+    message = frame("iopub", "comm_msg", buffers=(bytes(size),))
+    sent = 0
+    while sent < messages and not socket.ended:
+        socket.write_message(message, binary=True)
+        sent += 1
+    assert socket.ended == [1013]
+    assert sent < messages
+
+
+async def test_a_page_that_does_not_read_is_not_listened_to():
+    socket = Unread()
+    socket.connection = SimpleNamespace(handle_incoming_message=lambda message: None)
+    for _ in range(501):
+        socket.write_message(frame("iopub", "comm_msg"), binary=True)
+    listening = asyncio.ensure_future(socket.on_message(frame("shell", "comm_msg")))
+    await asyncio.sleep(0)
+    assert not listening.done()
+    for sending in socket.sendings:
+        sending.set_result(None)
+    async with asyncio.timeout(5):
+        await listening
+    assert socket.on_message(frame("shell", "comm_msg")) is None
 
 
 # Endings
 
 
-async def ended_in_time(site, visitor, end) -> float:
+async def ended_in_time(site, visitor, end, first=None) -> float:
     """Open a page, let `end` end its session, and see that nothing of it is left in time."""
     page = await asyncio.to_thread(site.open_page, visitor)
     login, process = login_of(page), page.printed["pid"]
     held = await asyncpg.connect(login)
     assert await held.fetchval("SELECT count(*) FROM world") is not None
     socket = await site.socket(visitor, page.kernel_id)
+    if first is not None:
+        await first(socket, page.printed)
     start = time.monotonic()
     await asyncio.to_thread(end, page)
     assert await closed(socket) == 4401
@@ -507,6 +517,26 @@ async def test_a_sign_out_ends_kernels_logins_and_sockets_in_time(site):
         visitor.ask("/sign-out", "POST", {"_xsrf": page.xsrf})
 
     await ended_in_time(site, visitor, end)
+
+
+async def test_a_kernel_that_is_busy_ends_in_time_too(site):
+    visitor = await asyncio.to_thread(site.sign_in, "busy")
+
+    async def sleep(socket, about) -> None:
+        state = {"method": "update", "state": {"value": "600"}, "buffer_paths": []}
+        press = {"method": "custom", "content": {"event": "click"}}
+        for comm, data in (("text", state), ("sleep", press)):
+            content = {"comm_id": about[comm], "data": data}
+            socket.write_message(frame("shell", "comm_msg", content), binary=True)
+        busy = 0
+        while busy < 2:
+            kind, _, content, _ = opened(await socket.read_message())
+            busy += kind == "status" and content["execution_state"] == "busy"
+
+    def end(page) -> None:
+        visitor.ask("/sign-out", "POST", {"_xsrf": page.xsrf})
+
+    await ended_in_time(site, visitor, end, first=sleep)
 
 
 async def test_a_session_that_another_one_revokes_ends_in_time(site):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import socket
 import time
 from urllib.parse import urlencode
@@ -456,8 +457,43 @@ def test_while_the_database_is_away_pages_say_so(besiege, postgres):
     assert visitor.ask("/account").status == 200
 
 
-def test_many_open_connections_leave_room_for_files(site):
-    files = psutil.Process(site.server.process.pid).num_fds()
+def test_open_connections_of_some_leave_room_for_others(besiege):
+    """Systems start a program with 1024 open files or fewer, and let it ask for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        server = besiege()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    visitor = server.sign_in("ann")
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(400)]
+    try:
+        server.open_page(visitor)
+    finally:
+        for one in idle:
+            one.close()
+
+
+def test_files_are_given_back(site):
+    process = psutil.Process(site.server.process.pid)
+    files = process.num_fds()
     for _ in range(50):
         site.visitor().ask("/sign-in")
-    wait_until(lambda: psutil.Process(site.server.process.pid).num_fds() <= files + 5)
+    wait_until(lambda: process.num_fds() <= files + 5)
+
+
+@pytest.mark.parametrize("what", ["image", "iframe", "empty", "script", "embed"])
+def test_only_a_page_that_is_shown_starts_a_kernel(site, what):
+    visitor = site.sign_in("shown")
+    kernels = len(site.server.kernels())
+    assert visitor.ask("/", Sec_Fetch_Dest=what, Sec_Fetch_Site="same-site").status == 403
+    assert visitor.ask("/", Sec_Purpose="prefetch", Sec_Fetch_Dest="document").status == 403
+    assert len(site.server.kernels()) == kernels
+
+
+@pytest.mark.parametrize("target", ["http://evil.example/?token=x", "//evil.example/?token=x", "*"])
+def test_an_address_that_names_another_server_leads_nowhere(site, target):
+    host = f"Host: 127.0.0.1:{site.port}"
+    answer = site.raw(f"GET {target} HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n".encode())
+    assert re.match(rb"HTTP/1.1 4\d\d ", answer)
+    assert b"Location" not in answer

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import platform
 import shutil
 import sys
@@ -41,6 +40,7 @@ from workbench.server.dashboard import DashboardHandler, PageKernelHandler
 from workbench.server.identity import WorkbenchIdentity, without_token
 from workbench.server.kernels import PageKernels, ThisPython, inherited_environment
 from workbench.server.logins import EXTENDED_SECONDS, PageLogins
+from workbench.server.machine import open_more_files, socket_folder
 from workbench.server.pages import NotFoundHandler, template_environment
 from workbench.server.run import HOST, listener
 from workbench.server.sockets import (
@@ -58,7 +58,6 @@ _MAX_BODY_BYTES = 1024 * 1024  # of a form; widgets send by socket
 _MAX_HEADER_BYTES = 32 * 1024
 _IDLE_CONNECTION_SECONDS = 90.0  # also for the headers of a request to arrive
 _BODY_SECONDS = 30.0
-_LONGEST_SOCKET_FOLDER = 40  # a Unix socket's path ends at 107 bytes, a kernel's own part is 60
 _KERNEL_ID = r"(?P<kernel_id>[0-9a-f-]{36})"
 _HERE = Path(__file__).parent
 _PARTS = (sign_in, account_pages, people_pages, device_pages, api)
@@ -238,11 +237,12 @@ class WorkbenchVoila(Voila):
         BadSettings
             The port is in use or may not be used.
         """
+        open_more_files()
         socket = listener(self.port)
         socket.setblocking(False)
         self.port = socket.getsockname()[1]
         self.logins = PageLogins(self.doors.database, f"{platform.node()}:{self.port}")
-        self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=_socket_folder())
+        self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=socket_folder())
         application = tornado.web.Application(**self.init_settings())
         application.add_handlers(".*$", self.init_handlers())
         self._server = HTTPServer(
@@ -298,12 +298,6 @@ class WorkbenchVoila(Voila):
         await asyncio.gather(*tasks, return_exceptions=True)  # each closes what it holds open
         await self.doors.close()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
-
-
-def _socket_folder() -> str:
-    """Return the folder for kernels' sockets: the usual one, unless its path is too long."""
-    usual = tempfile.gettempdir()
-    return usual if len(os.fsencode(usual)) <= _LONGEST_SOCKET_FOLDER else "/tmp"
 
 
 def application(

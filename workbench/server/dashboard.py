@@ -86,6 +86,7 @@ class DashboardHandler(PersonHandler):
 
     @allow_unauthenticated
     async def get(self) -> None:
+        self.require_shown()
         token = self.get_query_argument("token", None)
         if token is not None:
             await self.enter(token)
@@ -95,6 +96,12 @@ class DashboardHandler(PersonHandler):
             self.redirect(f"{self.base_url}account/welcome?next={quote(self.request.uri, safe='')}")
         else:
             await self.show()
+
+    def require_shown(self) -> None:
+        """Refuse what is no page that somebody looks at: it would start a kernel, or use a link."""
+        told = self.request.headers
+        if told.get("Sec-Fetch-Dest", "document") != "document" or "Sec-Purpose" in told:
+            raise HTTPError(403)
 
     async def enter(self, token: str) -> None:
         """Use the token of a link, and drop it from the address."""
