@@ -104,7 +104,9 @@ CREATE AGGREGATE history.merged(jsonb) (
 """
 
 # Makes the views anew; a step that changes columns of a table calls it again at its end. The
-# empty key of what is taken back holds what was done first after the moment.
+# empty key of what is taken back holds what was done first after the moment. Both parts of
+# UNION ALL are tables without conditions, which stand further out: then PostgreSQL goes through
+# the two by index, in order, from a join too; a row of the second is gone if nothing came after.
 LOOK_BACK = """
 CREATE FUNCTION history.look_back() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $look$
@@ -113,9 +115,10 @@ DECLARE
   told text;
   stored text;
   gone text;
+  keys text;
   same text;
-  gone_same text;
   home text;
+  world text;
 BEGIN
   FOR one IN
     SELECT c.oid, c.relname AS name, k.columns AS key FROM pg_class AS c JOIN (VALUES
@@ -124,64 +127,70 @@ BEGIN
     WHERE c.relnamespace = 'public'::regnamespace
   LOOP
     home := CASE WHEN cardinality(one.key) = 0 THEN 'id' ELSE one.key[1] END;
-    SELECT string_agg(format('%L, %%1$s.%I', k, k), ', ') INTO same FROM unnest(one.key) AS k;
-    gone_same := coalesce(' AND x.' || home || ' = g.recordid' || CASE
-      WHEN same IS NOT NULL THEN format(' AND g.key = jsonb_build_object(%s)', format(same, 'x'))
-      ELSE '' END, '');
-    same := coalesce(format(' AND h.key = jsonb_build_object(%s)', format(same, 'd')), '');
-    same := format('h.worldid = d.%I AND h.recordid = d.%I AND h.entity = %L',
-      CASE one.name WHEN 'world' THEN 'id' ELSE 'worldid' END, home, one.name) || same;
+    world := CASE one.name WHEN 'world' THEN 'id' ELSE 'worldid' END;
+    SELECT ' AND h.key = jsonb_build_object(' || string_agg(format('%L, d.%I', k, k), ', ') || ')'
+      INTO keys FROM unnest(one.key) AS k;
+    same := format('h.worldid = d.%I AND h.recordid = d.%I AND h.entity = %L%s',
+      world, home, one.name, coalesce(keys, ''));
+    WITH columns AS (
+      SELECT a.attnum, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type
+      FROM pg_attribute AS a WHERE a.attrelid = one.oid AND a.attnum > 0 AND NOT a.attisdropped
+    ), read AS (
+      SELECT *, name IN ('id', 'worldid') OR name = ANY (one.key) AS fixed,
+        CASE type WHEN 'bytea' THEN 'NULL::bytea'
+          WHEN 'jsonb' THEN format('%%1$s -> %L', name)
+          WHEN 'text[]' THEN format('history.labels(%%1$s -> %L)', name)
+          ELSE format('(%%1$s ->> %L)::%s', name, type) END AS value
+      FROM columns
+    )
     SELECT
       string_agg(CASE
-        WHEN a.attname IN ('id', 'worldid') OR a.attname = ANY (one.key)
-          THEN format('d.%I', a.attname)
-        WHEN a.attname = 'updated_at' THEN format(
+        WHEN fixed THEN format('d.%I', name)
+        WHEN name = 'updated_at' THEN format(
           'CASE WHEN c.old IS NULL THEN d.updated_at WHEN c.old ? ''updated_at'' THEN '
           '(c.old ->> ''updated_at'')::timestamptz ELSE coalesce((SELECT max(h.changed_at) '
           'FROM history.change AS h WHERE %s AND h.changed_at <= (SELECT history.moment())), '
           'd.created_at) END AS updated_at', same)
-        WHEN a.atttypid = 'bytea'::regtype THEN format(
-          'CASE WHEN c.old ? %L THEN NULL ELSE d.%I END AS %2$I',
-          CASE a.attname WHEN 'content' THEN 'sha256' ELSE a.attname || '_md5' END, a.attname)
-        WHEN a.atttypid = 'jsonb'::regtype THEN format(
-          'CASE WHEN c.old ? %L THEN c.old -> %1$L ELSE d.%I END AS %2$I', a.attname, a.attname)
-        WHEN a.atttypid = 'text[]'::regtype THEN format(
-          'CASE WHEN c.old ? %L THEN ARRAY(SELECT jsonb_array_elements_text(c.old -> %1$L)) '
-          'ELSE d.%I END AS %2$I', a.attname, a.attname)
-        ELSE format('CASE WHEN c.old ? %L THEN (c.old ->> %1$L)::%s ELSE d.%I END AS %3$I',
-          a.attname, format_type(a.atttypid, a.atttypmod), a.attname)
-        END, ', ' ORDER BY a.attnum),
-      string_agg(format('t.%I', a.attname), ', ' ORDER BY a.attnum),
-      string_agg(CASE a.attname WHEN 'worldid' THEN 'g.worldid' WHEN 'id' THEN 'g.recordid'
-        ELSE format('p.%I', a.attname) END, ', ' ORDER BY a.attnum)
-      INTO told, stored, gone
-      FROM pg_attribute AS a WHERE a.attrelid = one.oid AND a.attnum > 0 AND NOT a.attisdropped;
+        ELSE format('CASE WHEN c.old ? %L THEN %s ELSE d.%I END AS %3$I',
+          CASE WHEN type <> 'bytea' THEN name WHEN name = 'content' THEN 'sha256'
+            ELSE name || '_md5' END,
+          format(value, 'c.old'), name)
+        END, ', ' ORDER BY attnum),
+      string_agg(format('t.%I', name), ', ' ORDER BY attnum),
+      string_agg(CASE WHEN name = world THEN 'g.worldid' WHEN name = home THEN 'g.recordid'
+        ELSE format(value, 'g.old') END, ', ' ORDER BY attnum)
+      INTO told, stored, gone FROM read;
     EXECUTE format('DROP VIEW IF EXISTS past.%I', one.name);
     EXECUTE format($view$
       CREATE VIEW past.%1$I WITH (security_invoker = true) AS
       SELECT %2$s FROM (
-        SELECT %3$s FROM public.%1$I AS t
+        SELECT %3$s, %5$L AS of_entity, 'delete' AS fate, NULL::bigint AS changeid,
+          NULL::jsonb AS key, NULL::timestamptz AS changed_at FROM public.%1$I AS t
         UNION ALL
-        SELECT %4$s FROM history.change AS g,
-          LATERAL jsonb_populate_record(NULL::public.%1$I, g.old) AS p
-        WHERE g.entity = %5$L AND g.operation = 'delete'
-          AND g.changed_at > (SELECT history.moment())
-          AND NOT EXISTS (SELECT FROM public.%1$I AS x WHERE x.%6$I = g.worldid%7$s)
-          AND NOT EXISTS (SELECT FROM history.change AS n WHERE n.worldid = g.worldid
-            AND n.recordid = g.recordid AND n.entity = g.entity AND n.operation = 'delete'
-            AND n.key IS NOT DISTINCT FROM g.key AND n.id > g.id)
+        SELECT %4$s, g.entity, g.operation, g.id, g.key, g.changed_at FROM history.change AS g
       ) AS d LEFT JOIN LATERAL (
-        SELECT history.merged(coalesce(h.old, '{{}}') || jsonb_build_object('', h.operation,
-          'version', h.version - CASE h.operation WHEN 'delete' THEN 0 ELSE 1 END)
-          ORDER BY h.id DESC) AS old
-        FROM history.change AS h WHERE %8$s AND h.changed_at > (SELECT history.moment())
-      ) AS c ON d.updated_at > (SELECT history.moment())
-      WHERE c.old ->> '' IS DISTINCT FROM 'insert'
-      $view$, one.name, told, stored, gone, one.name,
-      CASE one.name WHEN 'world' THEN 'id' ELSE 'worldid' END, gone_same, same);
+        SELECT m.old, (m.old ->> '' = 'insert') IS NOT TRUE AS was_there FROM (
+          SELECT history.merged(coalesce(h.old, '{{}}') || jsonb_build_object('', h.operation,
+            'version', h.version - CASE h.operation WHEN 'delete' THEN 0 ELSE 1 END)
+            ORDER BY h.id DESC) AS old
+          FROM history.change AS h WHERE d.updated_at > (SELECT history.moment())
+            AND %6$s AND h.changed_at > (SELECT history.moment())
+        ) AS m
+      ) AS c ON true
+      WHERE d.of_entity = %5$L AND d.fate = 'delete'
+        AND (d.changeid IS NULL OR d.changed_at > (SELECT history.moment())
+          AND NOT EXISTS (SELECT FROM history.change AS h WHERE %6$s AND h.id > d.changeid))
+        AND c.was_there
+      $view$, one.name, told, stored, gone, one.name, same);
     EXECUTE format('GRANT SELECT ON past.%I TO workbench_viewer', one.name);
   END LOOP;
 END $look$;
+"""
+
+LABELS = """
+CREATE FUNCTION history.labels(list jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT ARRAY(SELECT jsonb_array_elements_text(list)) $$;
 """
 
 # As it was when it was purged: in the trash, its owner's, with its id; not a picture's bytes,
@@ -250,7 +259,7 @@ BEGIN
 END $$;
 """
 
-FOR_ALL = ("history.moment()", "history.merged(jsonb)")
+FOR_ALL = ("history.moment()", "history.merged(jsonb)", "history.labels(jsonb)")
 FOR_EDITORS = ("history.revive(uuid, text)",)
 FOR_THE_OWNER = ("history.forget(timestamptz)", "history.look_back()")
 
@@ -309,7 +318,7 @@ def upgrade() -> None:
         f"recordid = (CASE c.entity {homes} END)::uuid WHERE c.key IS NOT NULL",
     )
     op.execute("ALTER TABLE history.change ALTER COLUMN changed_at SET DEFAULT now()")
-    for statement in (*INDEXES, FORGOTTEN, APPEND_ONLY, FORGET, MOMENT, MERGED, STAMP_NEW):
+    for statement in (*INDEXES, FORGOTTEN, APPEND_ONLY, FORGET, MOMENT, MERGED, LABELS, STAMP_NEW):
         op.execute(statement)
     for table, (_, home) in LINKS.items():
         op.execute(log(table, f"r.{home}"))
@@ -352,7 +361,13 @@ def downgrade() -> None:
     op.execute(entry.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
     for table in LINKS:
         op.execute(log(table, "NULL::uuid"))
-    for name in ("revive(uuid, text)", "look_back()", "moment()", "forget(timestamptz)"):
+    for name in (
+        "revive(uuid, text)",
+        "look_back()",
+        "moment()",
+        "labels(jsonb)",
+        "forget(timestamptz)",
+    ):
         op.execute(f"DROP FUNCTION history.{name}")
     op.execute("DROP AGGREGATE history.merged(jsonb)")
     op.execute("DROP TABLE history.forgotten")
