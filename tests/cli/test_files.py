@@ -210,7 +210,7 @@ def test_ones_own_export_leaves_nothing_to_say(workbench, tmp_path):
     (tmp_path / "files" / "sketches").mkdir()
     (tmp_path / "files" / "notes.txt").write_text("")
     done = workbench("import", tmp_path / "files")
-    assert f"{tmp_path / 'files'}: ignored notes.txt, sketches (no CSV files)." in done.stdout
+    assert f"{tmp_path / 'files'}: ignored notes.txt, sketches (no tables)." in done.stdout
 
 
 @pytest.fixture(scope="session")

@@ -460,14 +460,14 @@ async def test_only_regular_files_are_opened(
         (3, "file", "This picture cannot be read (Too many levels of symbolic links)."),
         (None, None, "This cannot be read (it is a folder, a pipe or a device)."),
     ]
-    assert report.notes == [f"{folder}: ignored personas.csv, things.csv (no CSV files)."]
+    assert report.notes == [f"{folder}: ignored personas.csv, things.csv (no tables)."]
 
 
 async def test_a_folder_of_other_things_is_refused(database: Database, tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text("")
     (tmp_path / "face.png").write_bytes(b"")
     assert told(await load(database, tmp_path)) == [
-        (None, None, "There are no CSV files in this folder.")
+        (None, None, "There are no tables in this folder, such as CSV files.")
     ]
 
 
@@ -478,9 +478,9 @@ async def test_a_folder_of_other_things_is_refused(database: Database, tmp_path:
         (b"\n\r\n\n", "This file has only blank lines: there is no header."),
         (b",,\n1,2,3\n", "The first line has no column names: there is no header."),
         (
-            b"world,name\nElsinore,K\xe4mmerer\n",
-            "This is not UTF-8: byte 0xe4 at offset 21, on line 2. "
-            "Save the file as CSV with the encoding UTF-8.",
+            b"world,name\nElsinore,K\xc3\xa4mmerer\nElsinore,K\xe4mmerer\n",
+            "This is not UTF-8: byte 0xe4 at offset 40, on line 3. "
+            "Give its encoding, or save it with the encoding UTF-8.",
         ),
         (
             b"PK\x03\x04rest",
@@ -503,7 +503,7 @@ async def test_a_file_that_is_not_there_is_refused(database: Database, tmp_path:
 
 async def test_an_empty_folder_is_refused(database: Database, tmp_path: Path) -> None:
     assert told(await load(database, tmp_path)) == [
-        (None, None, "There are no CSV files in this folder.")
+        (None, None, "There are no tables in this folder, such as CSV files.")
     ]
 
 

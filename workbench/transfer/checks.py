@@ -15,7 +15,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.entities.fields import BLANKS, INVISIBLE, Address, Kind, Number, Text, Whole
+from workbench.entities.fields import (
+    BLANKS,
+    INVISIBLE,
+    Address,
+    Attributes,
+    Kind,
+    Number,
+    Text,
+    Whole,
+)
 
 _NO_LINE = rf"[\x00-\x1f\x7f-\x{{9f}}]|^[{BLANKS}{INVISIBLE}]*$"  # controls, or nothing that shows
 _PLAIN_WHOLE = r"^(0|-?[1-9][0-9]{0,8})$"
@@ -47,10 +56,21 @@ class Checked:
     problems: dict[int, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Anything(Attributes):
+    """Any value that JSON can write, for `attributes` to hold."""
+
+    def read(self, text: str) -> Any:
+        return text
+
+    def problem(self, value: Any) -> str | None:
+        return None if value is None else super().problem({"": value})
+
+
 def check(kind: Kind, cells: pa.Array) -> Checked:
     """Return `cells` cleaned, and what is wrong with them, by the rules of `kind`.
 
-    Texts are read as those in a file are; other types hold values.
+    Texts are read as those in a file are; other types hold values, and `pa.json_()` any.
     """
     cells = _plain_type(cells)
     if isinstance(kind, Text) and not isinstance(kind, Address) and is_text(cells):
@@ -161,6 +181,8 @@ def _numbers(
 def _one_by_one(kind: Kind, cells: pa.Array) -> Checked:
     """Read, clean and check each distinct cell as a draft would."""
     encode = _ENCODE.get(kind.word, str)
+    mixed = cells.type == pa.json_()  # values of more than one type, each as JSON writes it
+    cells = cells.storage if mixed else cells
     try:
         encoded = cells.dictionary_encode()
         distinct, indices = encoded.dictionary.to_pylist(), encoded.indices
@@ -169,7 +191,7 @@ def _one_by_one(kind: Kind, cells: pa.Array) -> Checked:
     values: list[Any] = []
     messages: dict[int, str] = {}
     for number, cell in enumerate(distinct):
-        value, message = verdict(kind, cell)
+        value, message = verdict(kind, json.loads(cell) if mixed and cell else cell)
         values.append(None if message or value is None else encode(value))
         if message:
             messages[number] = message

@@ -8,9 +8,11 @@ from typing import Any
 
 from workbench.entities import Stored
 from workbench.entities.fields import Bytes, Reference
+from workbench.transfer.headers import known_columns, meaning, near
 from workbench.transfer.lookups import lookups, outside, references
-from workbench.transfer.readers import Source, names_pictures
+from workbench.transfer.readers import names_pictures
 from workbench.transfer.report import Findings
+from workbench.transfer.source import Source
 
 
 class Part(Enum):
@@ -47,16 +49,16 @@ def columns(source: Source, findings: Findings) -> Columns:
     """Return what the columns of `source` stand for, and note what is kept or left out."""
     stored, found = source.stored, Columns()
     ignored = []
-    headers = source.cells.column_names
-    told = {header.casefold() for header in headers}
-    for header in headers:
-        part, name = _part(stored, header.casefold(), told, written=source.written)
-        if part is Part.VALUE:
-            found.values[name] = header
-        elif part is Part.ID:
-            found.ids[name] = header
-        elif part is Part.NAME:
-            found.names[name] = header
+    by_part = {Part.VALUE: found.values, Part.ID: found.ids, Part.NAME: found.names}
+    meant = _meant(source, findings)
+    told = set(meant.values())
+    for header, name in meant.items():
+        part, name = _part(stored, name, told, written=source.written)
+        if part in by_part:
+            other = by_part[part].setdefault(name, header)
+            if other != header:
+                message = f"The columns {other!r} and {header!r} both stand for {name!r}."
+                findings.file(source.file, f"{message} Take one of them out.", column=header)
         elif part is Part.FILE:
             found.file = header
         elif part is Part.EXTRA:
@@ -70,9 +72,35 @@ def columns(source: Source, findings: Findings) -> Columns:
             findings.note(f"{source.file}: {beside} is not looked at beside {lookup.column}.")
     if found.extra:
         findings.note(f"{source.file}: kept in attributes: {', '.join(found.extra)}.")
+        _suggest(source, found, told, findings)
     if ignored:
         findings.note(f"{source.file}: ignored, set by the database: {', '.join(ignored)}.")
     return found
+
+
+def _meant(source: Source, findings: Findings) -> dict[str, str]:
+    """Return for each header of `source` what it says it is, by itself or by what is given."""
+    known = known_columns(source.stored)
+    given = {header.strip().casefold(): name for header, name in source.meant.items()}
+    meant = {}
+    for header in source.cells.column_names:
+        name = given.get(header.strip().casefold())
+        meant[header] = meaning(header if name is None else name, known)
+        if name is not None and meant[header] not in known:
+            there = near(name, known)
+            hint = f"Did you mean {there!r}?" if there else f"There are {', '.join(sorted(known))}."
+            message = f"It cannot stand for {name!r}: {source.stored.plural} have no such column."
+            findings.file(source.file, f"{message} {hint}", column=header)
+    return meant
+
+
+def _suggest(source: Source, found: Columns, told: set[str], findings: Findings) -> None:
+    """Note the columns that are likely to be meant for one that is not there."""
+    known = known_columns(source.stored) - told
+    for header in found.extra:
+        name = near(header, known)
+        if name is not None:
+            findings.note(f"{source.file}: column {header!r}: did you mean {name!r}?")
 
 
 def _part(

@@ -1,10 +1,10 @@
-"""One CSV file as a table of strings, and everything that can be wrong with its form."""
+"""One CSV file as rows of texts, a piece at a time, and all that can be wrong with its form."""
 
 from __future__ import annotations
 
 import csv
-import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,188 +12,276 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from workbench.errors import UnreadableFile, shown
+from workbench.errors import UnreadableFile
+from workbench.transfer.dialect import (
+    HEAD_BYTES,
+    Encoding,
+    delimiter_of,
+    encoding_of,
+    utf8_blocks,
+)
+from workbench.transfer.headers import known_columns, named
 from workbench.transfer.report import Findings
+from workbench.transfer.source import Feed, Opening, Rows
 
-_UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BINARY_MARKS = {
     b"PK\x03\x04": "an Excel workbook or another zip file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"%PDF": "a PDF file",
     b"\x1f\x8b": "a gzip file",
 }
-_DELIMITERS = ",;\t"
-_LARGEST_BLOCK_BYTES = 2**31 - 2  # pyarrow's block_size is a 32-bit number
+_LARGEST_ROW_BYTES = 2**26
+_SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?\r?\n', re.IGNORECASE)  # Excel writes and obeys it
+
+
+def open_csv(opening: Opening) -> Feed:
+    """Return a CSV file, open; UnreadableFile where there is nothing to go on with.
+
+    Rows with too few or too many cells, and an unclosed quote, go to the findings as they are
+    come upon.
+    """
+    file, reading = opening.file, opening.reading
+    with opening.path.open("rb") as handle:
+        head = handle.read(HEAD_BYTES)
+        for mark, what in _BINARY_MARKS.items():
+            if head.startswith(mark):
+                raise UnreadableFile(
+                    file, f"This is {what}, not a CSV file. Save it as CSV (UTF-8)."
+                )
+        encoding = encoding_of(head, reading.encoding)
+        handle.seek(0)
+        # Whoever reads the rows is told of a guess, so here nobody is.
+        head = next(utf8_blocks(handle, encoding, file, Findings()), b"")[:HEAD_BYTES]
+    start = len(head) - len(head.lstrip(b"\r\n"))
+    if start == len(head):
+        raise UnreadableFile(file, "This file has only blank lines: there is no header.")
+    line = _SEPARATOR_LINE.match(head, start)
+    start = line.end() if line else start
+    delimiter = reading.delimiter or (line[1].decode() if line else None)
+    if delimiter is None and opening.path.suffix.casefold() in (".tsv", ".tab"):
+        delimiter = "\t"
+    if delimiter is None:
+        text = head[start:].decode(errors="ignore")
+        known = {name.casefold() for name in (*known_columns(opening.stored), *reading.columns)}
+        delimiter = delimiter_of(text, known)
+    form = _Form(encoding, delimiter, start)
+    header, rest = form.header(head, file)
+    empty = form.empty_columns(rest, len(header))
+    names = named(header, empty, file, opening.findings)
+    nameless = {place for place in empty if names[place] is None}
+    reader = _Reader(opening, form, names, nameless, lines=head.count(b"\n", 0, start))
+    return opening.feed([name for name in names if name is not None], reader.rows)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How a file is written, and by which byte (as UTF-8) it begins."""
+
+    encoding: Encoding
+    delimiter: str
+    start: int
+
+    @property
+    def _stop(self) -> bytes:
+        return re.escape(self.delimiter.encode())
+
+    def _field(self) -> bytes:
+        """Return the pattern of a cell; pyarrow takes what follows a closed quote literally."""
+        pattern = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^%b\r\n]*+|[^"%b\r\n][^%b\r\n]*+|)'
+        return pattern % (self._stop, self._stop, self._stop)
+
+    def _row(self) -> bytes:
+        cells = rb"(?:%b%b)*+%b" % (self._field(), self._stop, self._field())
+        return cells + rb"(?:\r\n|\n|\r)"
+
+    def whole_rows(self, data: bytes) -> int:
+        """Return where the last row that is whole ends in `data`, which begins with one."""
+        if b'"' not in data:
+            return max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        found = re.match(rb"(?:%b)*+" % self._row(), data)
+        return found.end() if found else 0
+
+    def header(self, head: bytes, file: str) -> tuple[list[str], bytes]:
+        """Return the cells of the first row, and what follows it."""
+        data = head[self.start :]
+        found = re.match(self._row(), data if len(head) == HEAD_BYTES else data + b"\n")
+        if found is None:
+            raise UnreadableFile(
+                file, "The header cannot be read: a quote opens in it and never closes."
+            )
+        text = found[0].decode(errors="replace")
+        try:
+            header = next(csv.reader([text], delimiter=self.delimiter))
+        except csv.Error as error:
+            raise UnreadableFile(file, f"The header cannot be read ({error}).") from None
+        if not any(cell.strip() for cell in header):
+            raise UnreadableFile(file, "The first line has no column names: there is no header.")
+        return header, data[found.end() :]
+
+    def empty_columns(self, data: bytes, width: int) -> set[int]:
+        """Return the columns, by place, that have no values in the whole rows of `data`."""
+        data = data[: self.whole_rows(data)]
+        if not data.strip(b"\r\n"):
+            return set(range(width))
+        table, _ = self.table(data, width)
+        return {place for place, c in enumerate(table.columns) if c.null_count == len(c)}
+
+    def table(self, data: bytes, width: int) -> tuple[pa.Table, list[arrow_csv.InvalidRow]]:
+        """Return the rows in `data`, and those left out, which are not `width` cells wide."""
+        names = [f"c{i}" for i in range(width)]
+        wrong: list[arrow_csv.InvalidRow] = []
+
+        def note(row: arrow_csv.InvalidRow) -> str:
+            wrong.append(row)
+            return "skip"
+
+        def read(*, careful: bool) -> pa.Table:
+            return arrow_csv.read_csv(
+                pa.BufferReader(data),
+                # One block: a line break within quotes, or a huge cell, can then not be cut.
+                # Rows are numbered only by a single thread, so that comes second.
+                read_options=arrow_csv.ReadOptions(
+                    column_names=names, block_size=len(data) + 1, use_threads=not careful
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=self.delimiter, invalid_row_handler=note if careful else None
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    strings_can_be_null=True,
+                    null_values=[""],
+                    check_utf8=False,
+                ),
+            )
+
+        try:
+            return read(careful=False), []
+        except pa.ArrowInvalid:
+            return read(careful=True), wrong
 
 
 @dataclass
-class Cells:
-    """The cells of a file.
+class _Reader:
+    """Reads the rows of a file whose form and header are known.
 
     Attributes
     ----------
-    header
-        The header's cells as they are written.
-    table
-        Strings, one column for each cell of the header (`c0`, `c1`, …); empty cells are null.
-    labels
-        The number of each row, from 1, not counting blank lines; refused rows are left out.
-    read
-        How many rows there are, with those that are refused.
+    nameless
+        Columns, by place, that are left out, as they have neither a name nor values.
+    lines
+        How many there are before the header.
     """
 
-    header: list[str]
-    table: pa.Table
-    labels: pa.Array
-    read: int
+    opening: Opening
+    form: _Form
+    names: list[str | None]
+    nameless: set[int]
+    lines: int
 
+    def rows(self) -> Iterator[Rows]:
+        """Give the rows, some megabytes of them at a time."""
+        file, findings = self.opening.file, self.opening.findings
+        lines, done, blank = self.lines, 0, 0
+        first = True
+        with self.opening.path.open("rb") as handle:
+            blocks = utf8_blocks(handle, self.form.encoding, file, findings)
+            for whole, rest in self._pieces(blocks):
+                if rest:
+                    self._open_quote(rest, done + 1, lines)
+                elif whole.strip(b"\r\n"):
+                    piece, gone = self._piece(whole, done, first=first)
+                    first = False
+                    done, blank = done + piece.read, blank + gone
+                    yield piece
+                lines += whole.count(b"\n") or whole.count(b"\r")
+        if blank:
+            findings.note(f"{file}: rows without any value are skipped ({blank}).")
 
-def parse(data: bytes, file: str, plural: str, findings: Findings) -> Cells:
-    """Return the cells of a CSV file; UnreadableFile where there is nothing to go on with.
+    def _pieces(self, blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Give whole rows; at the end perhaps what begins a row that does not end."""
+        left = b""
+        skip = self.form.start
+        for block in blocks:
+            left += block[skip:]
+            skip = max(0, skip - len(block))
+            end = self.form.whole_rows(left)
+            if end:
+                yield left[:end], b""
+                left = left[end:]
+            if len(left) > _LARGEST_ROW_BYTES:
+                break
+        else:
+            left += b"\n"
+            end = self.form.whole_rows(left)
+            yield left[:end], b""
+            left = left[end:]
+        if left:
+            yield b"", left
 
-    Rows with too few or too many cells, and an unclosed quote, are added to `findings`.
-    """
-    data = _utf8(data, file)
-    delimiter, header = _header(data, file)
-    data = _without_open_quote(data, delimiter, file, plural, findings)
-    table, wrong = _table(data, delimiter, len(header))
-    positions = np.setdiff1d(
-        np.arange(1, table.num_rows + len(wrong) + 1, dtype=np.int64),
-        np.array([number for number, _ in wrong], dtype=np.int64),
-        assume_unique=True,
-    )
-    table, positions = table.slice(1), positions[1:] - 1
-    empty = np.asarray(_all_empty(table).to_numpy(zero_copy_only=False), dtype=bool)
-    gone = positions[empty]  # not counted, as blank lines are not
-    if len(gone):
-        findings.note(f"{file}: rows without any value are skipped ({len(gone)}).")
-        table, positions = table.filter(pa.array(~empty)), positions[~empty]
-        positions = positions - np.searchsorted(gone, positions)
-    for number, found in wrong:
-        label = int(number - 1 - np.searchsorted(gone, number - 1))
-        message = f"This row has {found} cells; the header has {len(header)}."
-        findings.cell(file, plural, label, message)
-    return Cells(header, table, pa.array(positions), table.num_rows + len(wrong))
-
-
-def _utf8(data: bytes, file: str) -> bytes:
-    """Return `data` as UTF-8 without a byte order mark."""
-    for mark, what in _BINARY_MARKS.items():
-        if data.startswith(mark):
-            raise UnreadableFile(file, f"This is {what}, not a CSV file. Save it as CSV (UTF-8).")
-    if not data:
-        raise UnreadableFile(file, "This file is empty.")
-    try:
-        if data.startswith(_UTF16_MARKS):
-            return data.decode("utf-16").encode()
-        data = data.removeprefix(_UTF8_MARK)
-        data.decode()
-    except UnicodeDecodeError as error:
-        at = error.start
-        line = data.count(b"\n", 0, at) + 1
-        raise UnreadableFile(
-            file,
-            f"This is not UTF-8: byte 0x{data[at]:02x} at offset {at:,}, on line {line:,}. "
-            "Save the file as CSV with the encoding UTF-8.",
-        ) from None
-    return data
-
-
-def _header(data: bytes, file: str) -> tuple[str, list[str]]:
-    """Return the delimiter and the cells of the first line that is not blank."""
-    start = len(data) - len(data.lstrip(b"\r\n"))
-    if start == len(data):
-        raise UnreadableFile(file, "This file has only blank lines: there is no header.")
-    head = data[start : start + 2**17].decode(errors="ignore")
-    line = head.splitlines()[0]
-    delimiter = max(_DELIMITERS, key=line.count)  # of equals the first: the comma
-    try:
-        header = next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise UnreadableFile(file, f"The header cannot be read ({error}).") from None
-    if not any(cell.strip() for cell in header):
-        raise UnreadableFile(file, "The first line has no column names: there is no header.")
-    return delimiter, header
-
-
-def _table(data: bytes, delimiter: str, width: int) -> tuple[pa.Table, list[tuple[int, int]]]:
-    """Return all rows, the header among them, and number and width of those left out."""
-    names = [f"c{i}" for i in range(width)]
-    wrong: list[tuple[int, int]] = []
-
-    def note(row: arrow_csv.InvalidRow) -> str:
-        wrong.append((row.number or 0, row.actual_columns))
-        return "skip"
-
-    def read(*, careful: bool) -> pa.Table:
-        return arrow_csv.read_csv(
-            pa.BufferReader(data),
-            # One block: a line break within quotes, or a huge cell, can then not be cut.
-            # Rows are numbered only by a single thread, so that comes second.
-            read_options=arrow_csv.ReadOptions(
-                column_names=names,
-                block_size=min(len(data) + 1, _LARGEST_BLOCK_BYTES),
-                use_threads=not careful,
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter,
-                newlines_in_values=len(data) >= _LARGEST_BLOCK_BYTES,
-                invalid_row_handler=note if careful else None,
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-                check_utf8=False,
-            ),
+    def _piece(self, data: bytes, done: int, *, first: bool) -> tuple[Rows, int]:
+        """Return the rows in `data`, `done` being those before, and how many are blank."""
+        opening, width = self.opening, len(self.names)
+        table, wrong = self.form.table(data, width)
+        read = table.num_rows + len(wrong)
+        places = np.setdiff1d(
+            np.arange(1, read + 1, dtype=np.int64),
+            np.array([row.number for row in wrong], dtype=np.int64),
+            assume_unique=True,
         )
+        if first:  # the header is the first of them
+            table, places, done, read = table.slice(1), places[1:], done - 1, read - 1
+        empty = np.asarray(_all_empty(table).to_numpy(zero_copy_only=False), dtype=bool)
+        gone = places[empty]  # not counted, as blank lines are not
+        if len(gone):
+            table, places = table.filter(pa.array(~empty)), places[~empty]
+            places = places - np.searchsorted(gone, places)
+        for row in wrong:
+            label = done + row.number - int(np.searchsorted(gone, row.number))
+            message = f"This row has {row.actual_columns} cells; the header has {width}."
+            if lines := row.text.strip("\r\n").count("\n"):
+                message += f" It goes over {lines + 1} lines: one of its quotes may not be closed."
+            opening.findings.cell(opening.file, opening.stored.plural, label, message)
+        cells = self._named(table, done + 1)
+        return Rows(cells, pa.array(places + done), read - len(gone)), len(gone)
 
-    try:
-        return read(careful=False), []
-    except pa.ArrowInvalid:
-        return read(careful=True), wrong
+    def _named(self, table: pa.Table, first: int) -> pa.Table:
+        kept = [(name, c) for name, c in zip(self.names, table.columns, strict=True) if name]
+        for place in sorted(self.nameless):
+            if table.column(place).null_count < table.num_rows:
+                self.nameless.remove(place)  # said once
+                self.opening.findings.file(
+                    self.opening.file,
+                    f"Column {place + 1} has no name, but it has values below row {first:,}. "
+                    "Give it a name, or take them out.",
+                )
+        return pa.table([column for _, column in kept], names=[name for name, _ in kept])
 
+    def _open_quote(self, data: bytes, row: int, lines: int) -> None:
+        """Report the quote in the row that `data` begins with and that does not end.
 
-def _without_open_quote(
-    data: bytes, delimiter: str, file: str, plural: str, findings: Findings
-) -> bytes:
-    """Return `data` up to the row in which a quote opens that never closes, if one does.
-
-    pyarrow takes the rest of the file for one cell without a word. Closed quotes, and
-    doubled ones within, come in pairs: an even number is in order.
-    """
-    if data.count(b'"') % 2 == 0:
-        return data
-    stop = re.escape(delimiter.encode())
-    field = re.compile(
-        rb'(?:"(?:[^"]|"")*+"[^%b\r\n]*+|[^"%b\r\n][^%b\r\n]*+|)(%b|\r\n|\n|\r|\Z)'
-        % (stop, stop, stop, stop)
-    )
-    at = row_start = 0
-    row = 0  # 0 is the header
-    while at < len(data):
-        found = field.match(data, at)
-        if found is None:
-            line = data.count(b"\n", 0, at) + 1
-            findings.cell(
-                file,
-                plural,
-                max(row, 0),
-                f"A quote opens on line {line:,} and never closes; what follows cannot be read. "
-                "Close it, or take it out.",
-                value=data[at : at + 200].decode(errors="ignore").splitlines()[0],
-            )
-            return data[:row_start]
-        if found[1] not in (stop, delimiter.encode()):
-            blank = found.start() == row_start and found.start(1) == row_start
-            row += not blank
-            row_start = found.end()
-        at = found.end()
-    return data
+        pyarrow would take the rest of the file for one cell without a word.
+        """
+        opening = self.opening
+        stop = self.form._stop
+        cells = re.match(rb"(?:%b%b)*+" % (self.form._field(), stop), data)
+        at = cells.end() if cells else 0
+        line = lines + data.count(b"\n", 0, at) + 1
+        below = data.rstrip(b"\r\n").count(b"\n", at)
+        rest = f"; so the {below:,} lines below it are lost too" if below else ""
+        way_out = "Close it, or take it out."
+        if len(data) > _LARGEST_ROW_BYTES:
+            rest = f" for {_LARGEST_ROW_BYTES // 2**20} MB; what follows cannot be read"
+        opening.findings.cell(
+            opening.file,
+            opening.stored.plural,
+            row,
+            f"A quote opens on line {line:,} and never closes{rest}. {way_out}",
+            value=data[at : at + 200].decode(errors="ignore").splitlines()[0],
+        )
 
 
 def _all_empty(table: pa.Table) -> pa.Array:
@@ -203,35 +291,3 @@ def _all_empty(table: pa.Table) -> pa.Array:
             break
         mask = pc.and_(mask, pc.is_null(column))
     return mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
-
-
-def headers(cells: Cells, file: str, findings: Findings) -> list[str | None]:
-    """Return the names of the columns, trimmed and each only once; None for a column to drop.
-
-    The same name again, or none, is pointed out; its cells are kept under a name of its own.
-    """
-    names: list[str | None] = []
-    seen: set[str] = set()
-    for number, cell in enumerate(cells.header, start=1):
-        name = cell.strip()
-        column = cells.table.column(number - 1)
-        if "\x00" in name:
-            findings.file(file, f"The name of column {number} holds a NUL character.")
-            names.append(None)
-            continue
-        if not name:
-            if column.null_count == len(column):
-                names.append(None)
-                continue
-            name = f"column {number}"
-            findings.note(f"{file}: column {number} has no name and is kept as {shown(name)}.")
-        if name.casefold() in seen:
-            again = f"{name} ({number})"
-            findings.note(
-                f"{file}: the column {shown(name)} is there twice; the second one is kept as "
-                f"{shown(again)}."
-            )
-            name = again
-        seen.add(name.casefold())
-        names.append(name)
-    return names

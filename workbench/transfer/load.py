@@ -20,6 +20,7 @@ from workbench.entities import STORED, Stored
 from workbench.errors import Conflict, DuplicateName, InvalidDraft, Refused, WorkbenchError
 from workbench.transfer import apply
 from workbench.transfer.lookups import lookups
+from workbench.transfer.options import HOW_IT_IS, Reading
 from workbench.transfer.outside import Outside, World
 from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.prepare import Prepared, prepare
@@ -53,6 +54,7 @@ async def load(
     reason: str | None = None,
     progress: Watcher | None = None,
     add_only: bool = False,
+    reading: Reading = HOW_IT_IS,
 ) -> LoadReport:
     """Import a folder, files, or tables in memory.
 
@@ -72,6 +74,8 @@ async def load(
         Kept with the changeset in the history.
     progress
         Called now and then with how far the import is, in the caller's thread.
+    reading
+        How to read the files, where they do not tell it themselves.
     add_only
         Whether a row that is there already is a problem, instead of being changed.
 
@@ -88,7 +92,7 @@ async def load(
     def tell(step: Progress) -> None:
         loop.call_soon_threadsafe(watch, step)
 
-    ready = await asyncio.to_thread(_prepare, sources, world, findings, counts, tell)
+    ready = await asyncio.to_thread(_prepare, sources, reading, world, findings, counts, tell)
     counts = {s.plural: counts[s.plural] for s in STORED.values() if s.plural in counts}
     if reason is None:
         reason = _reason(ready)
@@ -135,6 +139,7 @@ async def _analyze(database: Database, report: LoadReport) -> None:
 
 def _prepare(
     sources: Sources,
+    reading: Reading,
     world: str | None,
     findings: Findings,
     counts: dict[str, TableCounts],
@@ -142,7 +147,7 @@ def _prepare(
 ) -> dict[str, list[Prepared]]:
     """Return what is ready for the database, by the name of the table."""
     ready: dict[str, list[Prepared]] = {}
-    for source in read(sources, findings, counts):
+    for source in read(sources, findings, counts, reading):
         rows = source.cells.num_rows
         watch(Progress("check", source.stored.plural, 0, rows))
         prepared = prepare(source, findings, world=world)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.entities.image import CONTENT_MAXIMUM_BYTES, THUMBNAIL_MAXIMUM_BYTES
-from workbench.transfer.readers import read_regular
+from workbench.transfer.readers import open_regular
 from workbench.transfer.report import Findings
 
 MAXIMUM_PIXELS = 25_000_000
@@ -140,7 +140,8 @@ def _read(folder: Path | None, name: str) -> dict[str, Any]:
                 f"This picture has {path.stat().st_size:,} bytes; "
                 f"at most {CONTENT_MAXIMUM_BYTES:,} fit."
             )
-        data = read_regular(path)
+        with open_regular(path) as handle:
+            data = handle.read(CONTENT_MAXIMUM_BYTES + 1)
     except OSError as error:
         raise ValueError(f"This picture cannot be read ({error.strerror}).") from None
     found = picture(data)

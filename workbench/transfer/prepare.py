@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.transfer.checks import Checked, check, clean_names
+from workbench.transfer.checks import Anything, Checked, check, clean_names
 from workbench.transfer.columns import Columns, columns, missing
+from workbench.transfer.headers import near
 from workbench.transfer.lookups import lookups, outside
 from workbench.transfer.pictures import attach
-from workbench.transfer.readers import Source
 from workbench.transfer.report import Findings
+from workbench.transfer.source import Source
 
 _REQUIRED = "This must not be empty."
 _OTHER_WORLD = "This row names another world than the one to import into."
@@ -62,6 +63,9 @@ def prepare(source: Source, findings: Findings, *, world: str | None) -> Prepare
     lacking = missing(source, found, world_given=world is not None)
     for column in lacking:
         hint = " Add it, or say the world to import into." if column == "world" else ""
+        meant = [header for header in found.extra if near(header, {column})]
+        if meant:
+            hint = f" Does {meant[0]!r} stand for it? Then say so."
         findings.file(source.file, f"There is no column {column!r}.{hint}", column=column)
     if lacking:
         findings.broken.add(source.stored.plural)
@@ -150,6 +154,8 @@ def _keyed(header: str, values: pa.Array) -> pa.Array:
 def _json(cells: pa.Array) -> Checked:
     """Return each value as JSON writes it; text stays text, whatever it looks like."""
     kind = cells.type
+    if kind == pa.json_():
+        return check(Anything(), cells)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         bad = pc.fill_null(pc.match_substring(cells, "\x00"), False)
         message = "This holds a NUL character, which PostgreSQL cannot store. Take it out."

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +16,16 @@ import pyarrow.compute as pc
 
 from workbench.entities import STORED, Stored
 from workbench.entities.fields import Bytes
-from workbench.errors import UnreadableFile
-from workbench.transfer.csv_file import headers, parse
+from workbench.errors import BadSettings, UnreadableFile
+from workbench.transfer.arrow_file import open_arrow, open_parquet
+from workbench.transfer.csv_file import open_csv
+from workbench.transfer.excel import open_workbook
 from workbench.transfer.export_folder import WHOLE
+from workbench.transfer.json_file import open_json
+from workbench.transfer.options import FOLDER_FILE, HOW_IT_IS, Reading, beside, said
 from workbench.transfer.report import Findings, TableCounts
+from workbench.transfer.source import Feed, Opening, Source
+from workbench.transfer.tables import TABLES, given_table, table_of
 
 ROW_LABELS = "__row__"
 """The column of a table in memory that tells what its rows are called in messages."""
@@ -31,65 +35,149 @@ PICTURE_FILE = "file"
 
 Sources: TypeAlias = "Path | str | Sequence[Path | str] | Mapping[str, pa.Table]"
 
-TABLES = {
-    stored.plural: stored
-    for stored in STORED.values()
-    if stored.name == "world" or "worldid" in stored.table.columns
-}
-"""What can be imported: worlds and all that lies in one. Users are not made by files."""
-
 _PLURALS = {stored.plural: stored for stored in STORED.values()}
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
+_TEXTS = frozenset({".csv", ".tsv", ".tab"})
+_WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+_JSON = frozenset({".json", ".jsonl", ".ndjson"})
+_PARQUET = frozenset({".parquet", ".pq"})
+_ARROW = frozenset({".arrow", ".arrows", ".feather"})
+_READ = _TEXTS | _WORKBOOKS | _JSON | _PARQUET | _ARROW
 
 
-@dataclass
-class Source:
-    """Rows of one table, from one file or frame.
-
-    Attributes
-    ----------
-    file
-        What messages call it.
-    cells
-        Strings where `written` is true, values of any type otherwise; columns by header.
-    labels
-        What messages call each row.
-    written
-        Whether the cells are text as written in a file.
-    folder
-        Where files that the cells name lie.
-    """
-
-    file: str
-    stored: Stored[Any, Any]
-    cells: pa.Table
-    labels: pa.Array
-    written: bool
-    folder: Path | None = None
-
-
-def read(sources: Sources, findings: Findings, counts: dict[str, TableCounts]) -> list[Source]:
+def read(
+    sources: Sources,
+    findings: Findings,
+    counts: dict[str, TableCounts],
+    reading: Reading = HOW_IT_IS,
+) -> list[Source]:
     """Return everything there is to import; what cannot be read goes to `findings`."""
     if isinstance(sources, Mapping):
-        return [_given(plural, table, findings, counts) for plural, table in sources.items()]
-    paths = [sources] if isinstance(sources, str | Path) else sources
-    files, others = _files(paths, findings)
+        return [
+            _given(plural, table, findings, counts, reading) for plural, table in sources.items()
+        ]
     found = []
-    for path, name in files.items():
-        findings.learn(name)
-        source = _file(path, name, findings, counts)
+    for feed in feeds(sources, findings, reading):
+        source = _whole(feed, findings, counts)
         if source is not None:
             found.append(source)
+    paths = [sources] if isinstance(sources, str | Path) else sources
     used = {place for source in found for place in _picture_places(source)}
-    for folder, entries in others.items():
+    for folder, entries in _files(paths, Findings(), reading)[1].items():
         ignored = [entry for entry in entries if folder / entry not in used]
         if ignored:
-            findings.note(f"{folder}: ignored {', '.join(ignored)} (no CSV files).")
+            findings.note(f"{folder}: ignored {', '.join(ignored)} (no tables).")
     return found
 
 
+def feeds(
+    paths: Path | str | Sequence[Path | str], findings: Findings, reading: Reading = HOW_IT_IS
+) -> Iterator[Feed]:
+    """Open the files at `paths` one by one; what cannot be read goes to `findings`."""
+    paths = [paths] if isinstance(paths, str | Path) else paths
+    for path, file in _files(paths, findings, reading)[0].items():
+        findings.learn(file)
+        told = table_of(path.stem)
+        try:
+            how = said(path, reading)
+            told = _told(path, how)
+            opened = _open(path, file, told, how, findings)
+        except UnreadableFile as error:
+            _unreadable(error, file, told, findings)
+            continue
+        except BadSettings as error:
+            _unreadable(UnreadableFile(file, str(error)), file, told, findings)
+            continue
+        for feed in opened:
+            findings.learn(feed.file, feed.headers)
+            yield feed
+
+
+def pieces(feed: Feed, findings: Findings, counts: dict[str, TableCounts]) -> Iterator[Source]:
+    """Give the rows of an open file, a bounded number of them at a time, and count them."""
+    counted = counts.setdefault(feed.stored.plural, TableCounts())
+    before = counted.read
+    try:
+        for rows in feed.rows():
+            counted.read += rows.read
+            yield feed.source(rows.cells, rows.labels)
+    except UnreadableFile as error:
+        _unreadable(error, feed.file, feed.stored, findings)
+    if counted.read == before:
+        findings.note(f"{feed.file}: there is a header and no rows.")
+
+
+def _whole(feed: Feed, findings: Findings, counts: dict[str, TableCounts]) -> Source | None:
+    """Return all rows of an open file at once; None if it cannot be read to its end."""
+    unreadable = findings.unreadable.get(feed.stored.plural, 0)
+    mine: dict[str, TableCounts] = {}
+    parts = list(pieces(feed, findings, mine))
+    if findings.unreadable.get(feed.stored.plural, 0) > unreadable:
+        return None
+    counts.setdefault(feed.stored.plural, TableCounts()).read += mine[feed.stored.plural].read
+    if not parts:
+        empty = {name: pa.array([], pa.string()) for name in feed.headers}
+        return feed.source(pa.table(empty), pa.array([], pa.int64()))
+    full = [part.labels for part in parts if len(part.labels)]
+    labels = pa.concat_arrays(full) if full else pa.array([], pa.int64())
+    return feed.source(pa.concat_tables([part.cells for part in parts]), labels)
+
+
+def _unreadable(
+    error: UnreadableFile, file: str, stored: Stored[Any, Any] | None, findings: Findings
+) -> None:
+    findings.file(file, str(error).removeprefix(f"{file}: "))
+    if stored is not None:
+        findings.broken.add(stored.plural)
+        findings.unreadable[stored.plural] = findings.unreadable.get(stored.plural, 0) + 1
+
+
+def _told(path: Path, reading: Reading) -> Stored[Any, Any] | None:
+    return given_table(reading.table) if reading.table else table_of(path.stem)
+
+
+def _open(
+    path: Path, file: str, told: Stored[Any, Any] | None, reading: Reading, findings: Findings
+) -> list[Feed]:
+    _look_at(path, file)
+    suffix = path.suffix.casefold()
+    # Workbooks and JSON may tell by themselves, and replace this then.
+    opening = Opening(path, file, told or next(iter(TABLES.values())), reading, findings)
+    if suffix in _WORKBOOKS:
+        return open_workbook(opening, told)
+    if suffix in _JSON:
+        return open_json(opening, told)
+    if told is None:
+        raise UnreadableFile(
+            file,
+            f"The name of this file tells no table. Name it after one of {', '.join(TABLES)}.",
+        )
+    if suffix in _PARQUET:
+        return [open_parquet(opening)]
+    return [open_arrow(opening) if suffix in _ARROW else open_csv(opening)]
+
+
+def _look_at(path: Path, file: str) -> None:
+    """Raise UnreadableFile if there is nothing to read at `path`."""
+    try:
+        with open_regular(path) as handle:
+            start = handle.read(2**10)
+    except FileNotFoundError:
+        raise UnreadableFile(file, "There is no such file.") from None
+    except PermissionError:
+        raise UnreadableFile(file, "You may not read this file.") from None
+    except OSError as error:
+        raise UnreadableFile(file, f"This cannot be read ({error.strerror}).") from None
+    if not start:
+        raise UnreadableFile(file, "This file is empty.")
+
+
 def _given(
-    plural: str, table: pa.Table, findings: Findings, counts: dict[str, TableCounts]
+    plural: str,
+    table: pa.Table,
+    findings: Findings,
+    counts: dict[str, TableCounts],
+    reading: Reading,
 ) -> Source:
     stored = _PLURALS.get(plural)
     if stored is None:
@@ -101,11 +189,11 @@ def _given(
         labels = pa.array(np.arange(1, table.num_rows + 1))
     counts.setdefault(plural, TableCounts()).read += table.num_rows
     findings.learn(plural, table.column_names, labels)
-    return Source(plural, stored, table, labels, written=False)
+    return Source(plural, stored, table, labels, written=False, meant=reading.columns)
 
 
 def _files(
-    paths: Iterable[Path | str], findings: Findings
+    paths: Iterable[Path | str], findings: Findings, reading: Reading
 ) -> tuple[dict[Path, str], dict[Path, list[str]]]:
     """Return the files to read, each once, with their names; and what else is in folders."""
     found: dict[Path, Path] = {}
@@ -119,18 +207,18 @@ def _files(
         except OSError as error:
             findings.file(str(path), f"This folder cannot be read ({error.strerror}).")
             continue
-        files = [e for e in inside if e.suffix.casefold() == ".csv" and e.is_file()]
-        files = [entry for entry in files if not entry.name.startswith(".")]
+        files = [entry for entry in inside if _is_table(entry, reading)]
         for entry in files:
             found.setdefault(_real(entry), entry)
+        options = {FOLDER_FILE, *(beside(entry).name for entry in files)}
         others[path] = [
             entry.name
             for entry in inside
             if entry not in files and not entry.name.startswith(".")
-            if entry.suffix.casefold() not in _PICTURES
+            if entry.suffix.casefold() not in _PICTURES and entry.name not in options
         ]
         if not files:
-            findings.file(str(path), "There are no CSV files in this folder.")
+            findings.file(str(path), "There are no tables in this folder, such as CSV files.")
     for folder in dict.fromkeys(path.parent for path in found.values()):
         if (folder / WHOLE).is_dir():
             findings.file(
@@ -143,36 +231,16 @@ def _files(
     return {path: path.name if path in plain else str(path) for path in found.values()}, others
 
 
+def _is_table(path: Path, reading: Reading) -> bool:
+    """Whether a file in a folder is read: JSON may be anything, so its name must tell a table."""
+    suffix = path.suffix.casefold()
+    if suffix not in _READ or path.name.startswith((".", "~$")) or not path.is_file():
+        return False
+    return suffix != ".json" or table_of(path.stem) is not None
+
+
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))  # `resolve` raises RuntimeError for links in a circle
-
-
-def _file(
-    path: Path, file: str, findings: Findings, counts: dict[str, TableCounts]
-) -> Source | None:
-    stored = table_of(path.stem)
-    try:
-        data = _bytes(path, file)
-        if stored is None:
-            raise UnreadableFile(
-                file,
-                f"The name of this file tells no table. Name it after one of {', '.join(TABLES)}.",
-            )
-        cells = parse(data, file, stored.plural, findings)
-    except UnreadableFile as error:
-        findings.file(file, str(error).removeprefix(f"{file}: "))
-        if stored is not None:
-            findings.broken.add(stored.plural)
-            findings.unreadable[stored.plural] = findings.unreadable.get(stored.plural, 0) + 1
-        return None
-    counts.setdefault(stored.plural, TableCounts()).read += cells.read
-    if not cells.read:
-        findings.note(f"{file}: there is a header and no rows.")
-    names = headers(cells, file, findings)
-    findings.learn(file, [name or "" for name in names])
-    kept = [(name, cells.table.column(i)) for i, name in enumerate(names) if name is not None]
-    table = pa.table([column for _, column in kept], names=[name for name, _ in kept])
-    return Source(file, stored, table, cells.labels, written=True, folder=path.parent)
 
 
 def names_pictures(stored: Stored[Any, Any], header: str) -> bool:
@@ -189,34 +257,8 @@ def _picture_places(source: Source) -> Iterator[Path]:
                 yield from (source.folder / part for part in PurePath(name or "").parts[:1])
 
 
-def read_regular(path: Path) -> bytes:
-    """Return what is in a file; OSError for anything else: a pipe, say, might never end."""
+def open_regular(path: Path) -> BinaryIO:
+    """Return a file, open; OSError for anything else: a pipe, say, might never end."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is a folder, a pipe or a device")
-    return path.read_bytes()
-
-
-def _bytes(path: Path, file: str) -> bytes:
-    try:
-        data = read_regular(path)
-    except FileNotFoundError:
-        raise UnreadableFile(file, "There is no such file.") from None
-    except PermissionError:
-        raise UnreadableFile(file, "You may not read this file.") from None
-    except OSError as error:
-        raise UnreadableFile(file, f"This cannot be read ({error.strerror}).") from None
-    if not data:
-        raise UnreadableFile(file, "This file is empty.")
-    if not data.strip(b"\r\n"):
-        raise UnreadableFile(file, "This file has only blank lines: there is no header.")
-    return data
-
-
-def table_of(stem: str) -> Stored[Any, Any] | None:
-    """Return the table that the name of a file tells, `01_personas_old` for example."""
-    words = "_".join(re.findall(r"[^\W_]+", stem.casefold()))
-    for stored in TABLES.values():
-        if words in (stored.plural, stored.name):
-            return stored
-    told = [plural for plural in TABLES if f"_{plural}_" in f"_{words}_"]
-    return TABLES[max(told, key=len)] if told else None
+    return path.open("rb")

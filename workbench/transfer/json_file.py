@@ -1,0 +1,229 @@
+"""JSON: a line or an element for each row, or records that lie in one another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from workbench.entities import ENTITIES, STORED, Entity, Link, Stored
+from workbench.errors import UnreadableFile, shown
+from workbench.transfer import nested
+from workbench.transfer.json_text import Damaged, Records, records_of
+from workbench.transfer.report import Findings
+from workbench.transfer.source import Feed, Opening, Rows
+
+_PIECE_ROWS = 20_000
+_HALF_CHARACTER = "This holds half a character (a lone surrogate). Take it out."
+_WHOLE_MAXIMUM = 2**63 - 1
+
+
+def open_json(opening: Opening, told: Stored[Any, Any] | None) -> list[Feed]:
+    """Return a file of JSON, open: one table, or several if its records hold others.
+
+    Parameters
+    ----------
+    told
+        The table that the file's name tells, or the caller; of records that hold others, and of
+        lists that are called as tables are, the file itself tells.
+    """
+    records = records_of(opening)
+    first = next((r for _, r in records(opening, Findings()) if isinstance(r, dict)), {})
+    entity = ENTITIES.get(told.name) if told else nested.holder(first)
+    if told is None and entity is None and nested.holds_tables(first):
+        return _tables(opening, records)
+    if entity is not None and nested.is_nested(first, entity):
+        return _nested(opening, records, entity)
+    if told is None:
+        raise UnreadableFile(opening.file, "Neither its name nor what is in it tells a table.")
+    types = _types(record for _, record in records(opening, Findings()))
+    return [_feed(opening, types, lambda findings: records(opening, findings))]
+
+
+def _feed(
+    opening: Opening,
+    types: dict[str, pa.DataType],
+    records: Callable[[Findings], Iterator[tuple[object, object]]],
+) -> Feed:
+    for name in [name for name in types if not _storable(name)]:
+        opening.findings.file(opening.file, f"The name {shown(name)} cannot be that of a column.")
+        del types[name]
+    return opening.feed(list(types), lambda: _rows(opening, records(opening.findings), types))
+
+
+def _types(records: Iterable[object]) -> dict[str, pa.DataType]:
+    """Return the columns of `records` and what they hold.
+
+    So all of a file is read before its first row is given: a name that only the last row has
+    is a column too.
+    """
+    kinds: dict[str, set[type]] = {}
+    for record in records:
+        if isinstance(record, dict):
+            for name, value in record.items():
+                kinds.setdefault(name, set()).add(_kind(value))
+    return _resolved(kinds)
+
+
+def _resolved(kinds: Mapping[str, set[type]]) -> dict[str, pa.DataType]:
+    return {
+        name: _TYPES.get(frozenset(kind - {type(None)}), pa.json_()) for name, kind in kinds.items()
+    }
+
+
+def _tables(opening: Opening, records: Records) -> list[Feed]:
+    """Return the lists of one object, each of the table that it is called by."""
+    [(_, whole)] = records(opening, Findings())
+    plurals = {stored.plural: stored for stored in STORED.values()}
+    feeds = []
+    for plural, elements in whole.items() if isinstance(whole, dict) else ():
+        part = replace(opening, file=f"{opening.file}, {plural}", stored=plurals[plural])
+        feeds.append(_feed(part, _types(elements), partial(_numbered, elements)))
+    return feeds
+
+
+def _numbered(elements: list[object], _: Findings) -> Iterator[tuple[object, object]]:
+    yield from enumerate(elements, start=1)
+
+
+def _nested(opening: Opening, records: Records, entity: Entity[Any, Any]) -> list[Feed]:
+    """Return the tables of records that hold others; the file is read for each of them."""
+
+    def of(
+        stored: Stored[Any, Any], quiet: Findings | None, findings: Findings
+    ) -> Iterator[tuple[object, object]]:
+        seen: set[str] = set()
+        for row in _flat(records(opening, quiet or findings), entity):
+            if row.stored is stored and _new(row, seen):
+                yield row.place, row.values
+
+    tables: dict[str, dict[str, set[type]]] = {}
+    for row in _flat(records(opening, Findings()), entity):
+        kinds = tables.setdefault(row.stored.name, {})
+        for name, value in row.values.items():
+            kinds.setdefault(name, set()).add(_kind(value))
+    feeds = []
+    for stored in (STORED[name] for name in STORED if name in tables):
+        part = replace(opening, file=f"{opening.file}, {stored.plural}", stored=stored)
+        # What is wrong with the file itself is said once, with the records that hold the rest.
+        quiet = None if stored is entity else Findings()
+        types = _resolved(tables[stored.name])
+        feeds.append(_feed(part, types, partial(of, stored, quiet)))
+    return feeds
+
+
+def _flat(
+    records: Iterator[tuple[object, object]], entity: Entity[Any, Any]
+) -> Iterator[nested.Row]:
+    for number, record in records:
+        if isinstance(record, dict):
+            yield from nested.rows(record, entity, f"{number}")
+
+
+def _new(row: nested.Row, seen: set[str]) -> bool:
+    """Whether a row says what none before it has said: one persona is in many scenes."""
+    if isinstance(row.stored, Link):
+        return True
+    said = json.dumps(row.values, sort_keys=True)
+    known = said in seen
+    seen.add(said)
+    return not known
+
+
+_TYPES = {
+    frozenset(): pa.null(),
+    frozenset({str}): pa.string(),
+    frozenset({bool}): pa.bool_(),
+    frozenset({int}): pa.int64(),
+    frozenset({float}): pa.float64(),
+}
+
+
+def _kind(value: object) -> type:
+    """Return the type of `value`; a number that no column of numbers can hold is an object."""
+    if type(value) is int and not -_WHOLE_MAXIMUM <= value <= _WHOLE_MAXIMUM:
+        return object
+    return type(value)
+
+
+def _storable(name: str) -> bool:
+    with suppress(UnicodeEncodeError):
+        name.encode()
+        return "\x00" not in name and bool(name.strip())
+    return False
+
+
+def _rows(
+    opening: Opening, records: Iterator[tuple[object, object]], types: dict[str, pa.DataType]
+) -> Iterator[Rows]:
+    kept: list[dict[str, Any]] = []
+    labels: list[object] = []
+    read = 0
+    for number, record in records:
+        read += 1
+        if isinstance(record, dict):
+            kept.append(record)
+            labels.append(number)
+        elif not isinstance(record, Damaged):
+            _refuse(opening, number, f"This is {_said(record)}, not an object.", record)
+        if read >= _PIECE_ROWS:
+            yield _piece(opening, kept, labels, read, types)
+            kept, labels, read = [], [], 0
+    yield _piece(opening, kept, labels, read, types)
+
+
+def _refuse(opening: Opening, number: object, message: str, value: object) -> None:
+    opening.findings.cell(opening.file, opening.stored.plural, number, message, value=value)
+
+
+def _said(value: object) -> str:
+    words = {list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    return words.get(type(value), "a number")
+
+
+def _piece(
+    opening: Opening,
+    records: list[dict[str, Any]],
+    labels: list[object],
+    read: int,
+    types: dict[str, pa.DataType],
+) -> Rows:
+    columns = {}
+    for name, kind in types.items():
+        values = [record.get(name) for record in records]
+        if kind == pa.json_():
+            texts = [None if v is None else json.dumps(v) for v in values]
+            columns[name] = pa.array(texts, pa.string()).cast(kind)
+            continue
+        try:
+            columns[name] = pa.array(values, kind)
+        except UnicodeEncodeError:
+            columns[name] = pa.array(_whole_characters(opening, name, values, labels), kind)
+    if not columns:
+        columns["name"] = pa.nulls(len(records))
+    return Rows(pa.table(columns), pa.array(labels), read)
+
+
+def _whole_characters(
+    opening: Opening, name: str, values: list[str | None], labels: list[object]
+) -> list[str | None]:
+    """Return `values` without halves of characters; rows that have one are refused."""
+    whole = []
+    for value, label in zip(values, labels, strict=True):
+        clean = value and value.encode(errors="replace").decode()
+        if clean != value:
+            opening.findings.cell(
+                opening.file,
+                opening.stored.plural,
+                label,
+                _HALF_CHARACTER,
+                column=name,
+                value=clean,
+            )
+        whole.append(clean)
+    return whole
