@@ -33,6 +33,7 @@ PROTOCOL = "v1.kernel.websocket.jupyter.org"
 PUBLIC = "https://bench.example.org"
 HOST = "bench.example.org"
 
+_sockets: list[WebSocketClientConnection] = []
 _CONFTEST = Path(__file__).resolve().parents[1] / "server" / "conftest.py"
 
 
@@ -164,9 +165,11 @@ class Site:
             f"{address}?session_id={client}",
             headers={name: value for name, value in given.items() if value is not None},
         )
-        return await websocket_connect(
+        made = await websocket_connect(
             request, subprotocols=[protocol] if protocol else None, max_message_size=2**28
         )
+        _sockets.append(made)
+        return made
 
     async def refusal(self, *arguments: Any, **options: Any) -> int:
         """Return the status that a socket is refused with; 0 if it opens."""
@@ -175,6 +178,12 @@ class Site:
         except HTTPClientError as refused:
             return refused.code
         return 0
+
+
+def hang_up() -> None:
+    """Close all sockets that were opened."""
+    while _sockets:
+        _sockets.pop().close()
 
 
 def header_of(kind: str) -> dict[str, Any]:
