@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from workbench.collection import Collection, LinkCollection
 from workbench.database.engine import Database, Login
-from workbench.entities import STORED, Stored
+from workbench.entities import STORED
 from workbench.entities.act import ACT, Act, ActDraft
-from workbench.entities.base import DraftT, RecordT
 from workbench.entities.book import BOOK, Book, BookDraft
 from workbench.entities.image import IMAGE, Image, ImageDraft
 from workbench.entities.links import (
@@ -36,16 +36,15 @@ from workbench.entities.story import STORY, Story, StoryDraft
 from workbench.entities.thing import THING, Thing, ThingDraft
 from workbench.entities.user import USER, User, UserDraft
 from workbench.entities.world import WORLD, World, WorldDraft
-from workbench.errors import InvalidDraft, UnknownField, shown
+from workbench.errors import UnknownField
 from workbench.history.latest import Changed, latest_changes
+from workbench.history.moments import Moment, moment
+from workbench.history.verbs import History
 from workbench.store.appearances import Appearance, appearances
-from workbench.store.links import LinkRepository
 from workbench.store.names import NearName, WorldKey, near_names, world_id
 from workbench.store.outline import Outline, outline
 from workbench.store.pictures import content, thumbnail
 from workbench.store.places import Place, subtree
-from workbench.store.repository import Repository
-from workbench.store.rows import Rows
 from workbench.store.sharing import Sharing
 
 if TYPE_CHECKING:
@@ -57,155 +56,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Frames(Rows[DraftT, RecordT]):
-    """Reading rows as DataFrames; pandas loads when this is first used."""
-
-    async def frame(
-        self,
-        *,
-        world: WorldKey | None = None,
-        names: bool = False,
-        columns: Sequence[str] | None = None,
-        search: str | None = None,
-        order: Sequence[str] = (),
-        limit: int | None = None,
-        trashed: bool = False,
-        **filters: Any,
-    ) -> pd.DataFrame:
-        """Return the rows that fit as a DataFrame, one row each.
-
-        Parameters
-        ----------
-        world
-            Only rows of this world: its record, id or name.
-        names
-            Whether a readable twin follows each foreign key: `story` after `storyid`.
-        columns
-            Only these columns, in this order.
-        search, order, limit, trashed, filters
-            As for `find`; without `limit` all that fit.
-
-        Returns
-        -------
-        DataFrame
-            Shape (n, k), Arrow-backed; `workbench.frames` lists the types. Columns and types
-            are the same when n is 0. Ids are text, times are in UTC.
-
-        Raises
-        ------
-        NotFound
-            There is no such world.
-        UnknownField, InvalidDraft
-            A filter, a column or the order cannot be used.
-        """
-        from workbench.frames import frame
-
-        return await frame(
-            self.database,
-            self.stored,
-            world=None if world is None else await world_id(self.database, world),
-            filters=filters,
-            search=search,
-            columns=columns,
-            names=names,
-            trashed=trashed,
-            limit=limit,
-            order=[order] if isinstance(order, str) else order,
-        )
-
-    async def _add_frame(self, frame: pd.DataFrame, reason: str | None) -> int:
-        from workbench.frames import arrow_from_frame
-        from workbench.transfer.load import load
-
-        report = await load(
-            self.database,
-            {self.stored.plural: arrow_from_frame(self.stored, frame)},
-            reason=reason,
-            add_only=True,
-        )
-        report.raise_for_problems()
-        return report.tables[self.stored.plural].inserted
-
-
-class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
-    """The records of one entity: a repository that also speaks DataFrames and shows itself."""
-
-    @overload
-    async def add_many(self, drafts: pd.DataFrame, *, reason: str | None = None) -> int: ...
-
-    @overload
-    async def add_many(
-        self, drafts: Iterable[DraftT | Mapping[str, Any]], *, reason: str | None = None
-    ) -> list[RecordT]: ...
-
-    async def add_many(self, drafts: Any, *, reason: str | None = None) -> Any:
-        """Store new records, all or none.
-
-        Parameters
-        ----------
-        drafts
-            Drafts or mappings of fields, which give back the records in the same order; or a
-            DataFrame, shape (n, k), n records by k fields or readable twins, at the speed of
-            COPY, which gives back n.
-
-        Raises
-        ------
-        InvalidRows
-            Rows of a frame break rules; all of them are listed. Nothing was written.
-        InvalidDraft, DuplicateName, MissingReference
-            As `add`. Nothing was written.
-        """
-        if _is_frame(drafts):
-            return await self._add_frame(drafts, reason)
-        return await super().add_many(_listed(self.stored, drafts), reason=reason)
-
-    def editor(self, *, world: WorldKey | None = None) -> Any:
-        """Return a widget that shows the records in a grid and edits them, in a notebook."""
-        from workbench.editing import RepositorySource, editor
-
-        return editor(RepositorySource(self, world))
-
-
-class LinkCollection(LinkRepository[DraftT, RecordT], Frames[DraftT, RecordT]):
-    """The rows of one link: a repository that also speaks DataFrames."""
-
-    @overload
-    async def add_many(self, drafts: pd.DataFrame, *, reason: str | None = None) -> int: ...
-
-    @overload
-    async def add_many(
-        self, drafts: Iterable[DraftT | Mapping[str, Any]], *, reason: str | None = None
-    ) -> list[RecordT]: ...
-
-    async def add_many(self, drafts: Any, *, reason: str | None = None) -> Any:
-        """Store new rows, all or none; as `Collection.add_many`."""
-        if _is_frame(drafts):
-            return await self._add_frame(drafts, reason)
-        return await super().add_many(_listed(self.stored, drafts), reason=reason)
-
-
-def _listed(stored: Stored[DraftT, Any], drafts: Any) -> list[DraftT | Mapping[str, Any]]:
-    """Return what `add_many` was given as a list, if it is one of drafts and mappings."""
-    # A mapping can be gone through too, and gives names of fields.
-    several = isinstance(drafts, Iterable) and not isinstance(drafts, str)
-    given = list(drafts) if several else [drafts]
-    for one in given:
-        if not isinstance(one, Mapping | stored.draft):
-            raise InvalidDraft(
-                {
-                    "drafts": "Give a list of drafts or of mappings of fields, or a DataFrame; "
-                    f"{shown(one)} is no {stored.name}."
-                },
-                entity=stored.name,
-            )
-    return given
-
-
-def _is_frame(value: object) -> bool:
-    return type(value).__module__.split(".")[0] == "pandas"
-
-
-class Workspace(Sharing):
+class Workspace(Sharing, History):
     """One user's access to one database.
 
     >>> import asyncio, workbench
@@ -226,6 +77,7 @@ class Workspace(Sharing):
         self.database = database
         self._login = login
         self._on_close = on_close
+        self._pasts: list[Workspace] = []
         self.users: Collection[UserDraft, User] = Collection(database, USER)
         self.worlds: Collection[WorldDraft, World] = Collection(database, WORLD)
         self.books: Collection[BookDraft, Book] = Collection(database, BOOK)
@@ -277,6 +129,8 @@ class Workspace(Sharing):
         columnar = sys.modules.get("workbench.database.columnar")
         if columnar is not None:  # somebody read a frame, or exported
             columnar.close(self.database)
+        for past in self._pasts:
+            await past.disconnect()
         await self.database.close()
         if self._login is not None:
             await self._login.close()
@@ -308,8 +162,18 @@ class Workspace(Sharing):
         dry_run: bool = False,
         reason: str | None = None,
         progress: Callable[[Any], None] | None = None,
+        table: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        sheet: str | None = None,
+        header_row: int | None = None,
+        remember: bool = False,
     ) -> LoadReport:
         """Import files, folders or frames, all or nothing.
+
+        Files are CSV, TSV, Excel workbooks, JSON, JSON lines, Parquet or Arrow. How one is to be
+        read is found out; what is given here, or in a TOML file beside it, is right.
 
         Parameters
         ----------
@@ -320,6 +184,14 @@ class Workspace(Sharing):
             The world of rows that name none.
         dry_run
             Whether to say what would be done, and write nothing.
+        table
+            The table of files whose names tell none.
+        columns
+            What columns of the files stand for: `{"Rolle": "role"}`.
+        sheet, header_row
+            Of a workbook: the sheet by name, and the row that has the column names, from 1.
+        remember
+            Whether to write how each file was read into `<file>.toml`, for the next time.
 
         Returns
         -------
@@ -327,11 +199,20 @@ class Workspace(Sharing):
             Counts by table, problems and notes. With problems nothing was written.
         """
         from workbench.transfer.load import load
+        from workbench.transfer.options import Reading
 
+        reading = Reading(table, encoding, delimiter, sheet, header_row, columns or {})
         given = _arrow(sources) if isinstance(sources, Mapping) else sources
         name = None if world is None else await self._world_path(world)
         return await load(
-            self.database, given, world=name, dry_run=dry_run, reason=reason, progress=progress
+            self.database,
+            given,
+            world=name,
+            dry_run=dry_run,
+            reason=reason,
+            progress=progress,
+            reading=reading,
+            remember=remember,
         )
 
     async def export(
@@ -352,6 +233,36 @@ class Workspace(Sharing):
         return await latest_changes(
             self.database, await world_id(self.database, world), limit=limit
         )
+
+    def as_of(self, moment_: Moment, /) -> Workspace:
+        """Return a workspace that shows everything as it was at a moment, and only reads.
+
+        Repositories, links, frames, exports and grids work as ever, with the rights of now; a
+        world that was purged is gone from its past too. A transaction counts from its beginning.
+        Users, and the bytes of pictures, are those of now: of pictures that were changed since,
+        the history has facts and hashes, no bytes.
+
+        Parameters
+        ----------
+        moment_
+            A time, or a text such as "2026-01-31 18:00"; in UTC if it names no zone.
+
+        Raises
+        ------
+        Refused
+            Later, by what reads: details of that time are forgotten by now.
+        """
+        past = Workspace(self.database.at(moment(moment_)))
+        self._pasts.append(past)
+        return past
+
+    def _frame(self, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+        from workbench.frames.history import told
+
+        return told(rows, columns)
+
+    async def _world_id(self, world: WorldKey) -> UUID:
+        return await world_id(self.database, world)
 
     async def appearances(
         self, *, persona: Persona | UUID | None = None, scene: Scene | UUID | None = None

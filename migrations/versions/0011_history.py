@@ -239,6 +239,13 @@ BEGIN
     of_entity, added, given, parents) USING changeset, worlds;
   GET DIAGNOSTICS count = ROW_COUNT;
   PERFORM set_config('workbench.reviving', '', true);
+  IF of_entity = 'location' AND count > 0 THEN -- which may lie in each other
+    UPDATE public.location AS t SET parentid = p.id FROM history.change AS c, public.location AS p
+      WHERE c.changesetid = changeset AND c.entity = 'location' AND c.operation = 'delete'
+        AND c.worldid = ANY (worlds) AND t.id = c.recordid AND t.worldid = c.worldid
+        AND t.parentid IS NULL AND t.created_at = now()
+        AND p.worldid = c.worldid AND p.id = (c.old ->> 'parentid')::uuid;
+  END IF;
   RETURN count;
 END $$;
 """

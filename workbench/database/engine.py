@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from workbench.database.address import Address
 from workbench.database.translate import translated, unreachable
-from workbench.errors import BadSettings, Conflict, InvalidDraft, WorkbenchError
+from workbench.errors import BadSettings, Conflict, InvalidDraft, NotAllowed, WorkbenchError
 
 __all__ = ["Database", "Login"]
 
@@ -28,6 +29,7 @@ _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 _RECYCLED_SECONDS = 3 * 3600
+_PAST_CONNECTIONS = 1  # and another for a moment: a login may open ten in all
 _STILL_GOOD = text("SELECT 1")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REASON = text(
@@ -120,6 +122,9 @@ class Database:
         self.source = source
         self._login = login
         self.connect_timeout_seconds = connect_timeout_seconds
+        self.pool_timeout_seconds = pool_timeout_seconds
+        self.recycled_seconds = recycled_seconds
+        self.moment: datetime | None = None
         self.settings = {
             "application_name": "workbench",
             "TimeZone": "UTC",
@@ -145,6 +150,29 @@ class Database:
         self._transactions = self.engine.execution_options(isolation_level="READ COMMITTED")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._current: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
+
+    def at(self, moment: datetime) -> Database:
+        """Return the same database as it was at `moment`, for reading alone; the caller closes it.
+
+        Its connections find the schema `past`, whose views stand for the tables, before those.
+        """
+        past = Database(
+            self.address,
+            userid=self.userid,
+            login=self._login,
+            pool_size=_PAST_CONNECTIONS,
+            connect_timeout_seconds=self.connect_timeout_seconds,
+            pool_timeout_seconds=self.pool_timeout_seconds,
+            recycled_seconds=self.recycled_seconds,
+        )
+        past.moment = moment
+        past.settings |= self.settings | {
+            "search_path": "past, public",
+            "workbench.moment": moment.isoformat(),
+            "default_transaction_read_only": "on",
+            "jit": "off",  # what PostgreSQL expects of these views is more than they cost
+        }
+        return past
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection outside the pool; the caller closes it."""
@@ -216,13 +244,31 @@ class Database:
                 yield connection
             return
         self._keep_to_one_loop()
-        with translated():
+        with translated(), self._kept_past():
             async with self.engine.connect() as connection:
                 yield connection
+
+    @contextmanager
+    def _kept_past(self) -> Iterator[None]:
+        """Say of what a read-only connection refuses that it is a past that is looked at."""
+        try:
+            yield
+        except NotAllowed as error:
+            if self.moment is None:
+                raise
+            raise self._is_past() from error
+
+    def _is_past(self) -> NotAllowed:
+        return NotAllowed(
+            f"This workspace shows {self.moment:%Y-%m-%d %H:%M:%S %Z} and only reads. Write in the "
+            "one that `as_of` was asked of."
+        )
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection inside the caller's transaction, or inside one of its own."""
+        if self.moment is not None:
+            raise self._is_past()
         current = self._current.get()
         if current is not None:
             async with current.taking_turn() as connection:
@@ -254,6 +300,8 @@ class Database:
             Another transaction got in the way. Nothing was written; a block cannot run
             itself again, `atomically` can.
         """
+        if self.moment is not None:
+            raise self._is_past()
         for value in (reason, source):
             _refuse_unstorable(value)
         outer = self._current.get()

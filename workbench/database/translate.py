@@ -163,7 +163,7 @@ def translate(
         return WrongDatabase(
             "The database does not have the tables of this version. Run `workbench migrate`."
         )
-    if state in ("42501", "25006"):
+    if state in ("42501", "25006", "55000"):  # the last: of a view, such as those of the past
         return NotAllowed(_refused(entity), entity=entity)
     if state == "P0002":
         return NotFound("user", (values or {}).get("email", "of this name"), "Who may sign in?")
@@ -232,6 +232,11 @@ def _refusal(
     if rule == "keep":
         return Refused(
             f"A {table} that is not in the trash cannot be purged. Remove it first.", **about
+        )
+    if rule == "forgotten":
+        return Refused(
+            "The details of that time are kept no more (`workbench forget` took them). Choose a "
+            "later moment."
         )
     if rule == "heir":
         return Refused(

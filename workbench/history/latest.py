@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, true
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import ENTITIES
 from workbench.entities.user import UserRow
+from workbench.history.changes import names_of
 from workbench.history.tables import CHANGE, ENTRY
 
 _NAMED_RECORDS = 3
@@ -64,7 +65,10 @@ async def latest_changes(
     """
     recent = (
         select(ENTRY)
-        .where(ENTRY.c.worldid == world)
+        .where(
+            ENTRY.c.worldid == world,
+            true() if database.moment is None else ENTRY.c.changed_at <= database.moment,
+        )
         .order_by(ENTRY.c.id.desc())
         .limit(rows)
         .subquery()
@@ -74,13 +78,13 @@ async def latest_changes(
     author = func.coalesce(users.c.email, recent.c.login)
     statement = (
         select(
-            func.max(recent.c.changed_at),
-            author,
+            func.max(recent.c.changed_at).label("at"),
+            author.label("author"),
             recent.c.operation,
             recent.c.entity,
-            func.count(),
-            func.array_agg(func.coalesce(name, "")),
-            func.array_agg(recent.c.recordid),
+            func.count().label("rows"),
+            func.array_agg(func.coalesce(name, "")).label("names"),
+            func.array_agg(recent.c.recordid).label("ids"),
             recent.c.reason,
             recent.c.changesetid,
         )
@@ -94,35 +98,33 @@ async def latest_changes(
     async with database.reading() as connection:
         with translated():
             found = (await connection.execute(statement)).all()
-    named = await _names(database, list(found))
+    known = await names_of(
+        database,
+        ((row.entity, record) for row in found for name, record in _first(row) if not name),
+    )
     return [
-        Changed(at, author, operation, entity, count, named[i], reason, changeset)
-        for i, (at, author, operation, entity, count, _, _, reason, changeset) in enumerate(found)
-    ]
-
-
-async def _names(database: Database, found: list[Any]) -> list[tuple[str, ...]]:
-    """Return some names for each: those in the change itself, or else the records' own."""
-    wanted: dict[str, set[UUID]] = {}
-    for row in found:
-        for name, record in list(zip(row[5], row[6], strict=True))[:_NAMED_RECORDS]:
-            if not name and record is not None:
-                wanted.setdefault(row[3], set()).add(record)
-    known: dict[UUID, str] = {}
-    for entity, ids in wanted.items():
-        table = ENTITIES[entity].table
-        label = table.c[ENTITIES[entity].label]
-        async with database.reading() as connection:
-            with translated(entity):
-                rows = await connection.execute(
-                    select(table.c.id, label).where(table.c.id.in_(sorted(ids)))
-                )
-                known.update({row[0]: row[1] for row in rows})
-    return [
-        tuple(
-            name or known.get(record, "")
-            for name, record in list(zip(row[5], row[6], strict=True))[:_NAMED_RECORDS]
-            if name or record in known
+        Changed(
+            row.at,
+            row.author,
+            row.operation,
+            row.entity,
+            row.rows,
+            tuple(
+                shown
+                for name, record in _first(row)
+                if (shown := name or _known(row.entity, record, known))
+            ),
+            row.reason,
+            row.changesetid,
         )
         for row in found
     ]
+
+
+def _known(entity: str, record: UUID | None, known: dict[UUID, str]) -> str | None:
+    return known.get(record) if record is not None and entity in ENTITIES else None
+
+
+def _first(row: Any) -> list[tuple[str, UUID | None]]:
+    """Return names and ids of the first records of a group."""
+    return list(zip(row.names, row.ids, strict=True))[:_NAMED_RECORDS]

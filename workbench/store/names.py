@@ -47,15 +47,16 @@ async def near_names(
     if WRITTEN.problem(name):
         return []
     statement: Select[Any]
-    if entity.in_world:
+    if entity.in_world and database.moment is None:  # the index is of now
         near = getattr(func.rules, f"near_{entity.name}")(name, world, limit)
         statement = select(near.table_valued("id", "name", "likeness"))
     else:
         column = entity.table.c[entity.label]
         likeness = func.similarity(column, name)
+        here = [entity.table.c.worldid == world] if world is not None and entity.in_world else []
         statement = (
             select(entity.table.c.id, column, likeness)
-            .where(entity.table.c.deleted_at.is_(None), column.op("%")(name))
+            .where(entity.table.c.deleted_at.is_(None), column.op("%")(name), *here)
             .order_by(likeness.desc(), column)
             .limit(limit)
         )

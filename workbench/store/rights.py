@@ -32,7 +32,8 @@ RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
 # owner of the tables is bound by no rights.
 _UNBOUND: ColumnElement[bool] = literal_column("(SELECT NOT row_security_active('public.world'))")
 _WRITES: ColumnElement[bool] = literal_column(
-    "(SELECT has_any_column_privilege('public.world', 'INSERT'))"
+    "(SELECT has_any_column_privilege('public.world', 'INSERT')"
+    " AND current_setting('transaction_read_only') = 'off')"
 )
 
 _MANAGERS = text("SELECT rules.managers(:world)")
@@ -63,8 +64,8 @@ class Standing:
 def role_of(world: ColumnElement[UUID]) -> ColumnElement[Any]:
     """Return an expression for the acting user's role in `world`, a column or a value."""
     return case(
-        (_UNBOUND, "manager"),
         (~_WRITES, "viewer"),
+        (_UNBOUND, "manager"),
         (_among("manager", world), "manager"),
         (_among("editor", world), "editor"),
         else_="viewer",

@@ -33,7 +33,7 @@ async def narrowed(
     world
         The world that is searched, if it is one.
     """
-    if not parts or not entity.in_world:
+    if not parts or not entity.in_world or database.moment is not None:  # the index is of now
         return []
     patterns = [f"%{_SPECIAL.sub(_ESCAPED, part)}%" for part in parts]
     find = getattr(func.rules, f"found_{entity.name}")

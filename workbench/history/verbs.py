@@ -1,0 +1,234 @@
+"""What a workspace does about its history: who changed what, what was there, undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from workbench import markup
+from workbench.database.engine import Database
+from workbench.entities.base import Record
+from workbench.entities.user import User
+from workbench.entities.world import World
+from workbench.history import changes as read
+from workbench.history.moments import Moment, moment
+from workbench.history.undo import undo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["History", "UndoReport"]
+
+_ROWS = 1_000
+
+HISTORY = ("at", "by", "reason", "source", "operation", "column", "before", "after", "changeset",
+    "version", "change")  # fmt: skip
+CHANGES = ("at", "by", "entity", "record", "name", "operation", "columns", "reason", "source",
+    "changeset", "version", "change")  # fmt: skip
+DIFF = ("entity", "record", "name", "column", "before", "after", "operation")
+TRASH = ("entity", "record", "name", "deleted_at", "by", "reason", "changeset")
+KEPT = ("entity", "record", "name", "column", "was", "now", "by", "at", "changeset")
+
+
+@dataclass(frozen=True, repr=False)
+class UndoReport:
+    """What an undo did, or in a dry run would do.
+
+    Attributes
+    ----------
+    changeset
+        The changeset of the undo itself, which can be undone too; None if nothing was done.
+    removed, changed, returned
+        How many rows went to the trash or were unlinked, got old values or left the trash, and
+        were brought back after a purge or an unlinking, by table.
+    kept
+        A frame, shape (n, 9), of what is not as it was before the changeset: `was` would be
+        there, `now` is; who changed it later (`by`, `at`, `changeset`). Without a `column` it is
+        a row: one that came is still there, or one that went is still gone.
+    """
+
+    changeset: UUID | None
+    written: bool
+    removed: Mapping[str, int]
+    changed: Mapping[str, int]
+    returned: Mapping[str, int]
+    kept: pd.DataFrame
+
+    def __str__(self) -> str:
+        done = ("would be", "were")[self.written]
+        lines = [
+            f"{_listed(counts)} {done} {what}."
+            for what, counts in (
+                ("removed", self.removed),
+                ("changed back", self.changed),
+                ("brought back", self.returned),
+            )
+            if counts
+        ]
+        if len(self.kept):
+            lines.append(f"{len(self.kept):,} later edits and other things stay: see `.kept`.")
+        return "\n".join(lines or ["Nothing was left to undo."])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        said = "".join(markup.paragraph(line) for line in str(self).splitlines())
+        return said + (self.kept.head(20).to_html() if len(self.kept) else "")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of {table}" for table, count in counts.items())
+
+
+class History:
+    """The verbs of a workspace; frames and names of worlds are the workspace's to make."""
+
+    database: Database
+
+    async def history(
+        self, record: Record | UUID | str, *, limit: int = _ROWS, after: int | None = None
+    ) -> pd.DataFrame:
+        """Return what was done to one record, the newest first.
+
+        Users have no history that others read.
+
+        Parameters
+        ----------
+        record
+            A record or a link as it was read; or an id, of a purged record too.
+        limit
+            At most so many changes of the record.
+        after
+            The last `change` of the frame before, for what came earlier.
+
+        Returns
+        -------
+        DataFrame
+            One row for each changed field: at (when its transaction began, UTC), by, reason,
+            source, operation, column, before, after (as text), changeset, version (of the record
+            after it), change (its number).
+        """
+        return self._frame(
+            await read.history(self.database, record, limit=limit, after=after), HISTORY
+        )
+
+    async def changes(
+        self,
+        *,
+        world: World | UUID | str | None = None,
+        by: User | UUID | str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        entity: str | None = None,
+        changeset: UUID | str | None = None,
+        limit: int = _ROWS,
+        after: int | None = None,
+    ) -> pd.DataFrame:
+        """Return which records were changed in the worlds that you may read, the newest first.
+
+        Parameters
+        ----------
+        by
+            A user: the record, an id or an e-mail; or a database login.
+        entity
+            A table: "scene" or "scenes".
+        limit, after
+            As for `history`: at most so many records; those before a number.
+
+        Returns
+        -------
+        DataFrame
+            One row for each changed record: at, by, entity, record (of a link: of its home),
+            name, operation, columns (which changed), reason, source, changeset, version, change.
+        """
+        rows = await read.changes(
+            self.database,
+            world=None if world is None else await self._world_id(world),
+            by=by,
+            since=None if since is None else moment(since, "since"),
+            until=None if until is None else moment(until, "until"),
+            entity=entity,
+            changeset=None if changeset is None else UUID(str(changeset)),
+            limit=limit,
+            after=after,
+        )
+        return self._frame(rows, CHANGES)
+
+    async def diff(
+        self,
+        start: Moment,
+        end: Moment,
+        *,
+        world: World | UUID | str,
+        entity: str | None = None,
+        limit: int = read.CHANGES_MAXIMUM_ROWS,
+    ) -> pd.DataFrame:
+        """Return what was different in a world at `end` from what it was at `start`.
+
+        Returns
+        -------
+        DataFrame
+            One row for each field that differs, of what came or went each that holds something:
+            entity, record, name, column, before, after (as text), operation.
+        """
+        rows = await read.diff(
+            self.database,
+            await self._world_id(world),
+            moment(start, "start"),
+            moment(end, "end"),
+            entity=entity,
+            limit=limit,
+        )
+        return self._frame(rows, DIFF)
+
+    async def trash(self, world: World | UUID | str, *, limit: int = _ROWS) -> pd.DataFrame:
+        """Return what is in the trash of a world, the latest first; `undo` brings a set back.
+
+        Returns
+        -------
+        DataFrame
+            One row for each record: entity, record, name, deleted_at, by, reason, changeset.
+        """
+        rows = await read.trash(self.database, await self._world_id(world), limit=limit)
+        return self._frame(rows, TRASH)
+
+    async def undo(
+        self, changeset: UUID | str, *, reason: str | None = None, dry_run: bool = False
+    ) -> UndoReport:
+        """Undo what still stands of a changeset, however old, all or nothing.
+
+        What it added goes to the trash, a cell that still has the value it was given gets the
+        old one back, what it trashed is restored, what it purged comes back into the trash (by a
+        manager, and without the bytes of pictures). Later edits stay, and the report tells them.
+        The undo is a changeset of its own, so it can be undone.
+
+        Parameters
+        ----------
+        changeset
+            Its id, from `history`, `changes`, `trash` or `latest_changes`.
+        dry_run
+            Whether to find out only what would be done.
+
+        Raises
+        ------
+        NotFound, NotAllowed, DuplicateName, InTheTrash
+            Nothing was undone.
+        """
+        undone = await undo(self.database, changeset, reason=reason, dry_run=dry_run)
+        return UndoReport(
+            undone.changeset,
+            undone.written,
+            undone.removed,
+            undone.changed,
+            undone.returned,
+            self._frame(undone.kept, KEPT),
+        )
+
+    def _frame(self, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+        raise NotImplementedError
+
+    async def _world_id(self, world: World | UUID | str) -> UUID:
+        raise NotImplementedError
