@@ -23,11 +23,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "database": "errors",
         "store": "errors markup entities database",
         "history": "errors markup entities database",
-        "frames": "errors markup entities database store history",
+        "frames": "errors markup entities database store history transfer",
         "transfer": "errors markup entities database store history",
         "widgets": "errors entities",
         "editing": "errors entities database store widgets",
-        "workspace": "errors entities database store history frames transfer editing",
+        "collection": "errors entities database store frames transfer editing",
+        "workspace": "errors entities database store history frames transfer collection",
         "dashboard": "errors entities store history widgets editing workspace",
         "auth": "errors entities database",
         "server": "errors config database auth",
@@ -45,7 +46,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "adbc_driver_manager": "database",
         "adbc_driver_postgresql": "database",
         "psutil": "database",
-        "pandas": "frames workspace",
+        "pandas": "frames collection workspace",
         "pyarrow": "database frames transfer",
         "numpy": "frames transfer",
         "PIL": "demo transfer",
@@ -66,7 +67,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "platformdirs": "config",
     }.items()
 }
-ONLY_FOR_TYPES = {("workspace", "pandas"), ("database", "pyarrow")}
+ONLY_FOR_TYPES = {("collection", "pandas"), ("workspace", "pandas"), ("database", "pyarrow")}
 """Named in annotations, so loaded by type checkers alone."""
 
 

@@ -16,7 +16,7 @@ from workbench.entities import Stored
 from workbench.entities.fields import Kind
 from workbench.errors import InvalidRows, Problem
 
-__all__ = ["ROW", "arrow_from_frame"]
+__all__ = ["ROW", "array", "arrow_from_frame"]
 
 ROW = "__row__"
 """The column that holds each row's label in the frame's index, for messages."""
@@ -56,7 +56,7 @@ def arrow_from_frame(stored: Stored[Any, Any], frame: pd.DataFrame) -> pa.Table:
     if problems:
         raise InvalidRows(problems)
     arrays = {
-        name: _array(stored.kinds.get(name), frame[name]) for name in frame.columns if name != ROW
+        name: array(stored.kinds.get(name), frame[name]) for name in frame.columns if name != ROW
     }
     return pa.table({**arrays, ROW: _labels(frame.index)})
 
@@ -67,7 +67,8 @@ def _labels(index: pd.Index[Any]) -> pa.Array:
     return pa.array([str(label) for label in index], type=pa.string())
 
 
-def _array(kind: Kind | None, series: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
+def array(kind: Kind | None, series: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
+    """Return a column of `kind` as one of the few types; None for one of no field."""
     word = kind.word if kind is not None else "text"
     try:
         found = pa.array(_unmasked(series), from_pandas=True)

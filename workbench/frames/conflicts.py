@@ -1,0 +1,155 @@
+"""What a save left unwritten, as a frame, and how people settle it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+
+from workbench.entities import Stored
+from workbench.errors import InvalidDraft, shown
+from workbench.frames.given import Given
+from workbench.frames.stored import entries
+
+__all__ = ["KEEP", "Clash", "Decisions", "Why", "as_frame", "authors", "decisions"]
+
+Why: TypeAlias = Literal["changed", "trashed", "gone", "rights"]
+Decisions: TypeAlias = "str | Mapping[tuple[Any, str], Any] | pd.DataFrame"
+
+KEEP = ("mine", "theirs", "value")
+
+
+@dataclass(frozen=True)
+class Clash:
+    """One cell that was not written, and why.
+
+    Attributes
+    ----------
+    record
+        The id of the record; for a link the ids that make its key.
+    column
+        None if it is not known which cells were changed.
+    base, mine, theirs
+        The value that was read, the frame's, and the one stored now.
+    author, at
+        Who changed it last, and when: an e-mail address, or a login.
+    why
+        `changed` by somebody else meanwhile; `trashed`; `gone`: purged, or no longer readable;
+        `rights`: one may read, but not change it.
+    """
+
+    record: Any
+    name: str | None
+    column: str | None
+    base: Any
+    mine: Any
+    theirs: Any
+    author: str | None
+    at: datetime | None
+    why: Why
+
+
+def as_frame(clashes: list[Clash]) -> pd.DataFrame:
+    """Return conflicts as a frame, one row for each cell; its values are those of the columns."""
+    names = [field.name for field in fields(Clash)]
+    rows = [astuple(clash) for clash in clashes]
+    columns = {
+        name: pd.Series([row[place] for row in rows], dtype=object)
+        for place, name in enumerate(names)
+    }
+    made = pd.DataFrame(columns, columns=names)
+    made["at"] = pd.to_datetime(made["at"], utc=True)
+    return made
+
+
+async def authors(
+    connection: Any, found: Given, rows: list[int]
+) -> dict[int, list[tuple[set[str], str, datetime]]]:
+    """Return for rows who changed which columns since they were read, the last one first."""
+    some, same = entries(found.stored)
+    told: dict[int, list[tuple[set[str], str, datetime]]] = {}
+    for n, columns, author, at in await connection.fetch(
+        f"WITH r AS ({some.there}) SELECT r.n, "
+        "(SELECT array_agg(k) FROM jsonb_object_keys(h.new) AS k), "
+        "coalesce(u.email, h.login), h.changed_at FROM r JOIN history.entry AS h "
+        "ON h.worldid = r.world AND h.recordid = r.home "
+        f"AND h.entity = '{found.stored.name}'{same} "
+        'LEFT JOIN "user" AS u ON u.id = h.userid '
+        "WHERE h.new IS NOT NULL AND h.version > r.was ORDER BY r.n, h.id DESC",
+        rows,
+    ):
+        told.setdefault(n, []).append((set(columns), author, at))
+    return told
+
+
+def decisions(
+    stored: Stored[Any, Any], conflicts: pd.DataFrame, keep: Decisions
+) -> dict[int, tuple[str, Any]]:
+    """Return what to keep of each conflict that is decided, by its place: mine, theirs, or a value.
+
+    Raises
+    ------
+    InvalidDraft
+        `keep` decides something that is no conflict, or in no known word.
+    """
+    if isinstance(keep, str):
+        _word(keep, ("mine", "theirs"))
+        return dict.fromkeys(range(len(conflicts)), (keep, None))
+    if isinstance(keep, pd.DataFrame):
+        return _from_frame(conflicts, keep)
+    places = {
+        (record, column): place
+        for place, (record, column) in enumerate(
+            zip(conflicts["record"], conflicts["column"], strict=True)
+        )
+    }
+    made: dict[int, tuple[str, Any]] = {}
+    if not isinstance(keep, Mapping):
+        raise InvalidDraft({"keep": 'Say "mine", "theirs", {(record, column): value}, or a frame.'})
+    for key, value in keep.items():
+        known = _cell(key)
+        if known not in places:
+            raise InvalidDraft({"keep": f"{shown(key)} is no conflict of these {stored.plural}."})
+        made[places[known]] = ("value", value)
+    return made
+
+
+def _cell(key: object) -> tuple[Any, Any] | None:
+    """Return the record and the column that a key of `keep` names; ids may be UUIDs."""
+    if not isinstance(key, tuple) or len(key) != 2:
+        return None
+    record, column = key
+    if isinstance(record, tuple):
+        return tuple(str(part) for part in record), column
+    return str(getattr(record, "id", record)), column
+
+
+def _from_frame(conflicts: pd.DataFrame, keep: pd.DataFrame) -> dict[int, tuple[str, Any]]:
+    missing = [name for name in ("record", "column", "keep") if name not in keep]
+    if missing:
+        raise InvalidDraft({"keep": f"The frame has no column {missing[0]!r}."})
+    told = {}
+    for row in keep.to_dict("records"):
+        word = row["keep"]
+        if not isinstance(word, str) and pd.isna(word):
+            continue
+        _word(word, KEEP)
+        if word == "value" and "value" not in keep:
+            raise InvalidDraft({"keep": "The frame has no column 'value'."})
+        told[(row["record"], row["column"])] = (word, row.get("value"))
+    made = {}
+    for place, key in enumerate(zip(conflicts["record"], conflicts["column"], strict=True)):
+        if key in told:
+            made[place] = told.pop(key)
+    if told:
+        raise InvalidDraft({"keep": f"{shown(next(iter(told)))} is no conflict of this save."})
+    return made
+
+
+def _word(word: object, known: tuple[str, ...]) -> None:
+    if word not in known:
+        options = ", ".join(map(repr, known))
+        raise InvalidDraft({"keep": f"This is one of {options}, not {shown(word)}."})

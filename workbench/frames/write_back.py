@@ -1,0 +1,180 @@
+"""Changed cells on their way into the database: locked, looked at, written as one set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from workbench.database.translate import translated
+from workbench.entities import Entity
+from workbench.entities.fields import Choice
+from workbench.errors import Conflict
+from workbench.frames.changes import Cells
+from workbench.frames.given import Given
+from workbench.frames.stored import KEYS, Now, copied, matching
+from workbench.transfer.checks import SQL_TYPES
+from workbench.transfer.lookups import references
+from workbench.transfer.stage import quoted
+
+__all__ = ["lock", "stage_edits", "trash", "troubles", "write"]
+
+_EDITS = "pg_temp.save_edits"
+
+
+async def lock(
+    connection: Any, found: Given, cells: list[Cells], rows: Iterable[int]
+) -> dict[int, int]:
+    """Hold the records of some rows until the end of the transaction; return their versions.
+
+    In the order of their keys, so that people who save the same records wait for each other
+    instead of blocking each other. What is missing from the result may not be written.
+    """
+    stored = found.stored
+    order = ", ".join(f"t.{quoted(name)}" for name in found.keys)
+    # What refers to a record need not wait, unless it gets another name.
+    strength = "UPDATE" if any(one.column in stored.key for one in cells) else "NO KEY UPDATE"
+    held = await connection.fetch(
+        f"SELECT s.n, t.version FROM {KEYS} AS s JOIN {quoted(stored.name)} AS t "
+        f"ON {matching(stored, 's', 't')} WHERE s.n = ANY ($1::int[]) "
+        f"ORDER BY {order} FOR {strength} OF t",
+        list(rows),
+    )
+    return {row["n"]: row["version"] for row in held}
+
+
+async def stage_edits(
+    connection: Any, found: Given, now: Now, cells: list[Cells], rows: npt.NDArray[np.int64]
+) -> list[Cells]:
+    """Send the changed cells of `rows`; return the columns that have any."""
+    columns = {"n": "integer", "seen": "integer"}
+    arrays: dict[str, pa.Array] = {
+        "n": pa.array(rows.astype(np.int32)),
+        "seen": pa.array(now.versions[rows].astype(np.int32)),
+    }
+    used = []
+    for one in cells:
+        chosen = np.isin(one.rows, rows)
+        if not chosen.any():
+            continue
+        used.append(one)
+        at = np.full(found.rows, -1, np.int64)
+        at[one.rows[chosen]] = np.flatnonzero(chosen)
+        places = at[rows]
+        arrays[one.column] = one.values.take(pa.array(places, mask=places < 0))
+        arrays[f"={one.column}"] = pa.array(places >= 0)
+        columns[one.column] = SQL_TYPES[found.stored.kinds[one.column].word]
+        columns[f"={one.column}"] = "boolean"
+    await copied(connection, _EDITS.removeprefix("pg_temp."), columns, pa.table(arrays))
+    return used
+
+
+async def troubles(connection: Any, found: Given, cells: list[Cells]) -> None:
+    """Note names that are taken and references that mean nothing, row by row."""
+    stored = found.stored
+    targets = references(stored)
+    names = {one.column for one in cells}
+    for column in names & set(targets):
+        target = targets[column]
+        name = quoted(column)
+        rows = await connection.fetch(
+            f"SELECT e.n, e.{name}::text FROM {_EDITS} AS e JOIN {KEYS} AS s USING (n) "
+            f"JOIN {quoted(stored.name)} AS t ON {matching(stored, 's', 't')} "
+            f"LEFT JOIN {quoted(target)} AS r ON r.id = e.{name} AND r.deleted_at IS NULL "
+            f"AND r.worldid = {'t.id' if stored.name == 'world' else 't.worldid'} "
+            f"WHERE e.{quoted(f'={column}')} AND e.{name} IS NOT NULL AND r.id IS NULL ORDER BY e.n"
+        )
+        for n, value in rows:
+            message = f"There is no {target} with this id in the world of this {stored.name}."
+            found.problem(n, column, message, value)
+    if isinstance(stored, Entity) and names & set(stored.key):
+        await _taken(connection, found, names)
+
+
+async def _taken(connection: Any, found: Given, names: set[str]) -> None:
+    """Note rows that would have the name of another one in the same place.
+
+    PostgreSQL looks at each row as it is written, so two records cannot swap names at once.
+    """
+    stored = found.stored
+    assert isinstance(stored, Entity)
+
+    def new(column: str) -> str:
+        name = quoted(column)
+        if column not in names:
+            return f"t.{name}"
+        return f"CASE WHEN e.{quoted(f'={column}')} THEN e.{name} ELSE t.{name} END"
+
+    joined = (
+        f"{_EDITS} AS e JOIN {KEYS} AS s USING (n) "
+        f"JOIN {quoted(stored.name)} AS t ON {matching(stored, 's', 't')}"
+    )
+    keys = ", ".join(new(column) for column in stored.key)
+    own = ", ".join(f"t.{quoted(column)}" for column in stored.key)
+    taken = " AND ".join(f"o.{quoted(c)} = w.k{i}" for i, c in enumerate(stored.key))
+    listed = ", ".join(f"{new(c)} AS k{i}" for i, c in enumerate(stored.key))
+    numbered = ", ".join(f"k{i}" for i in range(len(stored.key)))
+    rows = await connection.fetch(
+        f"WITH w AS (SELECT e.n, t.id, {listed} FROM {joined} "
+        f"WHERE ({keys}) IS DISTINCT FROM ({own})) "
+        f"SELECT w.n, true FROM w JOIN {quoted(stored.name)} AS o "
+        f"ON {taken} AND o.deleted_at IS NULL AND o.id <> w.id "
+        f"UNION SELECT n, false FROM (SELECT n, row_number() OVER "
+        f"(PARTITION BY {numbered} ORDER BY n) AS place FROM w) AS twice WHERE place > 1 ORDER BY 1"
+    )
+    label = stored.label
+    for n, there in rows:
+        other = "Another" if there else "Another row of this frame gives another"
+        found.problem(
+            n,
+            label,
+            f"{other} {stored.name} this {label} in the same place."
+            if not there
+            else f"{other} {stored.name} in the same place has this {label}. Choose another; if "
+            "that one is renamed too, save it first.",
+            found.cells[label][n].as_py() if label in found.cells else None,
+        )
+
+
+async def write(connection: Any, found: Given, cells: list[Cells], count: int) -> None:
+    """Write what was staged, `count` records.
+
+    Raises
+    ------
+    Conflict
+        Somebody changed one of them in between.
+    Refused
+        A rule of the data that is looked at by the database alone says no.
+    """
+    stored = found.stored
+    sets = []
+    for one in cells:
+        name, column = quoted(one.column), stored.table.columns[one.column]
+        value = f"e.{name}"
+        if isinstance(stored.kinds[one.column], Choice):
+            value += f"::{column.type.name}"  # type: ignore[attr-defined]  # an Enum
+        sets.append(
+            f"{name} = CASE WHEN e.{quoted(f'={one.column}')} THEN {value} ELSE t.{name} END"
+        )
+    with translated(stored.name):
+        status = await connection.execute(
+            f"UPDATE {quoted(stored.name)} AS t SET {', '.join(sets)} "
+            f"FROM {_EDITS} AS e JOIN {KEYS} AS s USING (n) "
+            f"WHERE {matching(stored, 's', 't')} AND t.version = e.seen"
+        )
+    if int(status.split()[-1]) != count:
+        raise Conflict("Somebody changed the same records at the same moment. Save again.")
+
+
+async def trash(connection: Any, stored: Entity[Any, Any], ids: list[str]) -> int:
+    """Put records into the trash; return how many were not there by themselves."""
+    with translated(stored.name):
+        status = await connection.execute(
+            f"UPDATE {quoted(stored.name)} SET deleted_at = clock_timestamp() "
+            "WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL",
+            ids,
+        )
+    return int(status.split()[-1])
