@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from workbench.transfer.pictures import MAXIMUM_PIXELS, THUMBNAIL_PIXELS, picture
 
@@ -58,3 +59,44 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
 def test_too_many_bytes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"at most 10,485,760 fit"):
         picture(b"\x89PNG" + b"x" * 10 * 1024 * 1024)
+
+
+PAGE = b"<html><script>alert(1)</script></html>"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_a_picture_that_is_a_page_too_is_drawn_anew(kind: str) -> None:
+    plain = drawn(kind, (40, 30))
+    found = picture(plain + PAGE)
+    assert b"<script" not in found["content"]
+    assert (found["width"], found["height"]) == (40, 30)
+    with Image.open(io.BytesIO(found["content"])) as image:
+        assert (image.format, image.size) == (kind, (40, 30))
+    assert picture(plain)["content"] == plain
+
+
+def test_a_script_in_a_comment_is_drawn_anew_without() -> None:
+    out = io.BytesIO()
+    comment = PngInfo()
+    comment.add_text("Comment", PAGE.decode())
+    Image.new("RGB", (4, 4)).save(out, "PNG", pnginfo=comment)
+    assert b"<script" in out.getvalue()
+    assert b"<script" not in picture(out.getvalue())["content"]
+
+
+def test_a_comment_that_unpacks_to_too_much_is_refused() -> None:
+    out = io.BytesIO()
+    comment = PngInfo()
+    comment.add_text("Comment", "x" * 80_000_000, zip=True)
+    Image.new("RGB", (4, 4)).save(out, "PNG", pnginfo=comment)
+    assert len(out.getvalue()) < 100_000
+    with pytest.raises(ValueError, match=r"This is not a PNG|damaged"):
+        picture(out.getvalue())
+
+
+def test_a_moving_picture_keeps_its_frames_when_drawn_anew() -> None:
+    out = io.BytesIO()
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "green", "blue")]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=100)
+    with Image.open(io.BytesIO(picture(out.getvalue() + PAGE)["content"])) as image:
+        assert image.n_frames == 3

@@ -21,6 +21,7 @@ from workbench.transfer.dialect import (
     utf8_blocks,
 )
 from workbench.transfer.headers import known_columns, named
+from workbench.transfer.options import Reading
 from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 
@@ -35,6 +36,7 @@ _BINARY_MARKS = {
     b"\x1f\x8b": "a gzip file",
 }
 _LARGEST_ROW_BYTES = 2**26
+_SHOWN_LINES = 100  # of those that lie in a quote that never closes
 _SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?\r?\n', re.IGNORECASE)  # Excel writes and obeys it
 
 
@@ -64,6 +66,7 @@ def open_csv(opening: Opening) -> Feed:
     delimiter = reading.delimiter or (line[1].decode() if line else None)
     if delimiter is None and opening.path.suffix.casefold() in (".tsv", ".tab"):
         delimiter = "\t"
+    guessed = delimiter is None
     if delimiter is None:
         text = head[start:].decode(errors="ignore")
         known = {name.casefold() for name in (*known_columns(opening.stored), *reading.columns)}
@@ -74,7 +77,11 @@ def open_csv(opening: Opening) -> Feed:
     names = named(header, empty, file, opening.findings)
     nameless = {place for place in empty if names[place] is None}
     reader = _Reader(opening, form, names, nameless, lines=head.count(b"\n", 0, start))
-    return opening.feed([name for name in names if name is not None], reader.rows)
+    found = Reading(
+        encoding=encoding.name if encoding.sure_percent else None,
+        delimiter=delimiter if guessed and delimiter != "," else None,
+    )
+    return opening.feed([name for name in names if name is not None], reader.rows, found=found)
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,11 @@ class _Form:
         if b'"' not in data:
             return max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         found = re.match(rb"(?:%b)*+" % self._row(), data)
+        return found.end() if found else 0
+
+    def whole_cells(self, data: bytes) -> int:
+        """Return where the last cell that is whole ends in `data`, a row that is not."""
+        found = re.match(rb"(?:%b%b)*+" % (self._field(), self._stop), data)
         return found.end() if found else 0
 
     def header(self, head: bytes, file: str) -> tuple[list[str], bytes]:
@@ -191,7 +203,7 @@ class _Reader:
             blocks = utf8_blocks(handle, self.form.encoding, file, findings)
             for whole, rest in self._pieces(blocks):
                 if rest:
-                    self._open_quote(rest, done + 1, lines)
+                    yield self._open_quote(rest, done + 1, lines)
                 elif whole.strip(b"\r\n"):
                     piece, gone = self._piece(whole, done, first=first)
                     first = False
@@ -260,28 +272,29 @@ class _Reader:
                 )
         return pa.table([column for _, column in kept], names=[name for name, _ in kept])
 
-    def _open_quote(self, data: bytes, row: int, lines: int) -> None:
+    def _open_quote(self, data: bytes, row: int, lines: int) -> Rows:
         """Report the quote in the row that `data` begins with and that does not end.
 
         pyarrow would take the rest of the file for one cell without a word.
         """
         opening = self.opening
-        stop = self.form._stop
-        cells = re.match(rb"(?:%b%b)*+" % (self.form._field(), stop), data)
-        at = cells.end() if cells else 0
+        at = self.form.whole_cells(data)
         line = lines + data.count(b"\n", 0, at) + 1
-        below = data.rstrip(b"\r\n").count(b"\n", at)
-        rest = f"; so the {below:,} lines below it are lost too" if below else ""
-        way_out = "Close it, or take it out."
+        what = f"A quote opens on line {line:,} and never closes"
         if len(data) > _LARGEST_ROW_BYTES:
-            rest = f" for {_LARGEST_ROW_BYTES // 2**20} MB; what follows cannot be read"
-        opening.findings.cell(
-            opening.file,
-            opening.stored.plural,
-            row,
-            f"A quote opens on line {line:,} and never closes{rest}. {way_out}",
-            value=data[at : at + 200].decode(errors="ignore").splitlines()[0],
-        )
+            what += f" for {_LARGEST_ROW_BYTES // 2**20} MB, so what follows is not read"
+        first, *below = [part for part in data[at:].split(b"\n", _SHOWN_LINES) if part.strip(b"\r")]
+        for number, part in enumerate((first, *below[: _SHOWN_LINES - 1])):
+            message = f"{what}. Close it, or take it out."
+            if number:
+                message = f"This lies in a quote that opens on line {line:,} and never closes."
+            value = part[:200].decode(errors="ignore").strip("\r")
+            opening.findings.cell(
+                opening.file, opening.stored.plural, row + number, message, value=value
+            )
+        read = 1 + data.rstrip(b"\r\n").count(b"\n", at)
+        empty = {name: pa.array([], pa.string()) for name in self.names if name is not None}
+        return Rows(pa.table(empty), pa.array([], pa.int64()), read)
 
 
 def _all_empty(table: pa.Table) -> pa.Array:

@@ -69,7 +69,14 @@ def encoding_of(head: bytes, given: str | None) -> Encoding:
     if given is not None:
         return Encoding(given)
     wide = _wide(head[:_SAMPLE_BYTES])
-    return Encoding(wide, _WIDE_SURE_PERCENT) if wide else SUPPOSED
+    if wide:
+        return Encoding(wide, _WIDE_SURE_PERCENT)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError as error:
+        found = guess(head[error.start :]) if head[: error.start].isascii() else None
+        return found or SUPPOSED
+    return SUPPOSED
 
 
 def _wide(head: bytes) -> str | None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from workbench.entities import Stored
 from workbench.errors import UnreadableFile, shown
 from workbench.transfer.headers import known_columns, meaning, named
+from workbench.transfer.options import Reading
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.tables import table_of
 from workbench.transfer.workbook import Sheet, Workbook
@@ -84,7 +85,8 @@ def _feed(workbook: Workbook, sheet: Sheet, opening: Opening) -> Feed:
     empty = {place for place in range(width) if place not in header}
     names = named(cells, empty, opening.file, opening.findings)
     reader = _Reader(opening, sheet, number, names)
-    return opening.feed([name for name in names if name is not None], reader.rows)
+    found = Reading(sheet=sheet.name, header_row=number)
+    return opening.feed([name for name in names if name is not None], reader.rows, found=found)
 
 
 def _header(workbook: Workbook, sheet: Sheet, opening: Opening) -> tuple[int, dict[int, Cell]]:

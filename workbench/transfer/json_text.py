@@ -17,6 +17,7 @@ from workbench.transfer.report import Findings
 from workbench.transfer.source import Opening
 
 _LARGEST_BYTES = 2**26  # of one line or element
+_NAMED_LINES = 10  # in a note
 _SPACES = " \t\r\n"
 ROOT = "$"
 """What messages call the one value of a file, as JSONPath does."""
@@ -64,9 +65,13 @@ def _problem(error: Exception) -> str:
 
 def _lines(opening: Opening, findings: Findings) -> Iterator[tuple[object, object]]:
     """Give each line that is not blank by its number, as what it says."""
+    last = 0
+    blank: list[int] = []
     for number, line in _raw_lines(opening, findings):
         if not line or line.isspace():
+            blank.append(number)
             continue
+        last = number
         try:
             yield number, _DECODER.decode(line.decode())
         except (ValueError, RecursionError) as error:
@@ -75,6 +80,11 @@ def _lines(opening: Opening, findings: Findings) -> Iterator[tuple[object, objec
                 opening.file, opening.stored.plural, number, _problem(error), value=shown_line
             )
             yield number, Damaged()
+    inside = [str(number) for number in blank if number < last]
+    if inside:
+        more = ", …" if len(inside) > _NAMED_LINES else ""
+        named = ", ".join(inside[:_NAMED_LINES])
+        findings.note(f"{opening.file}: blank lines are skipped (line {named}{more}).")
 
 
 def _raw_lines(opening: Opening, findings: Findings) -> Iterator[tuple[int, bytes]]:

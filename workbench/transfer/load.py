@@ -26,6 +26,7 @@ from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.prepare import Prepared, prepare
 from workbench.transfer.readers import Sources, read
 from workbench.transfer.report import Findings, LoadReport, Progress, TableCounts, Watcher
+from workbench.transfer.source import Source
 from workbench.transfer.stage import Staged, stage, staged
 from workbench.transfer.verdicts import Verdicts
 
@@ -55,6 +56,7 @@ async def load(
     progress: Watcher | None = None,
     add_only: bool = False,
     reading: Reading = HOW_IT_IS,
+    remember: bool = False,
 ) -> LoadReport:
     """Import a folder, files, or tables in memory.
 
@@ -76,6 +78,8 @@ async def load(
         Called now and then with how far the import is, in the caller's thread.
     reading
         How to read the files, where they do not tell it themselves.
+    remember
+        Whether to write how each file is read into a TOML file beside it.
     add_only
         Whether a row that is there already is a problem, instead of being changed.
 
@@ -92,7 +96,11 @@ async def load(
     def tell(step: Progress) -> None:
         loop.call_soon_threadsafe(watch, step)
 
-    ready = await asyncio.to_thread(_prepare, sources, reading, world, findings, counts, tell)
+    def prepared() -> dict[str, list[Prepared]]:
+        found = read(sources, findings, counts, reading, keep=remember)
+        return _prepare(found, world, findings, tell)
+
+    ready = await asyncio.to_thread(prepared)
     counts = {s.plural: counts[s.plural] for s in STORED.values() if s.plural in counts}
     if reason is None:
         reason = _reason(ready)
@@ -138,16 +146,14 @@ async def _analyze(database: Database, report: LoadReport) -> None:
 
 
 def _prepare(
-    sources: Sources,
-    reading: Reading,
+    sources: list[Source],
     world: str | None,
     findings: Findings,
-    counts: dict[str, TableCounts],
     watch: Watcher,
 ) -> dict[str, list[Prepared]]:
     """Return what is ready for the database, by the name of the table."""
     ready: dict[str, list[Prepared]] = {}
-    for source in read(sources, findings, counts, reading):
+    for source in sources:
         rows = source.cells.num_rows
         watch(Progress("check", source.stored.plural, 0, rows))
         prepared = prepare(source, findings, world=world)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from workbench.transfer.report import Findings
 MAXIMUM_PIXELS = 25_000_000
 THUMBNAIL_PIXELS = 256
 
+_MARKUP = re.compile(
+    rb"<(?:!doctype|html|head|body|script|svg|iframe|object|embed|img|\?php|\?xml)", re.IGNORECASE
+)
 _MEDIA_TYPES = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
@@ -70,6 +74,8 @@ def picture(data: bytes) -> dict[str, Any]:
             )
         try:
             thumbnail = _thumbnail(image)
+            if _MARKUP.search(data):
+                data = _drawn_anew(image)
         except (OSError, SyntaxError, ValueError):
             raise ValueError("This picture is damaged: it cannot be decoded to its end.") from None
         return {
@@ -79,6 +85,24 @@ def picture(data: bytes) -> dict[str, Any]:
             "width": width,
             "height": height,
         }
+
+
+def _drawn_anew(image: Any) -> bytes:
+    """Return the picture without anything but what it shows.
+
+    A file may be a picture to one program and a page with a script to another: behind its end,
+    or in its comments. What is drawn anew has neither.
+    """
+    out = io.BytesIO()
+    options: dict[str, Any] = {"save_all": True} if getattr(image, "is_animated", False) else {}
+    if image.format == "JPEG":
+        options["quality"] = 95
+    if "icc_profile" in image.info and not _MARKUP.search(image.info["icc_profile"]):
+        options["icc_profile"] = image.info["icc_profile"]
+    plain = image.copy() if not options.get("save_all") else image
+    plain.info = {k: v for k, v in image.info.items() if k in ("transparency", "duration", "loop")}
+    plain.save(out, image.format, **options)
+    return out.getvalue()
 
 
 def _thumbnail(image: Any) -> bytes:
@@ -145,6 +169,7 @@ def _read(folder: Path | None, name: str) -> dict[str, Any]:
     except OSError as error:
         raise ValueError(f"This picture cannot be read ({error.strerror}).") from None
     found = picture(data)
+    data = found["content"]  # it may have been drawn anew
     found |= {"byte_size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     for column in ("content", "thumbnail"):
         found[column] = "\\x" + found[column].hex()

@@ -9,8 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.transfer.checks import Anything, Checked, check, clean_names
+from workbench.entities.fields import BLANKS, Text
+from workbench.transfer.checks import Anything, Checked, check, clean_names, is_text
 from workbench.transfer.columns import Columns, columns, missing
+from workbench.transfer.dates import tells_dates, wrong_dates
 from workbench.transfer.headers import near
 from workbench.transfer.lookups import lookups, outside
 from workbench.transfer.pictures import attach
@@ -18,6 +20,8 @@ from workbench.transfer.report import Findings
 from workbench.transfer.source import Source
 
 _REQUIRED = "This must not be empty."
+_BREAK = r"[\t\r\n]+"
+_NAMED_ROWS = 10  # in a note
 _OTHER_WORLD = "This row names another world than the one to import into."
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -76,7 +80,7 @@ def prepare(source: Source, findings: Findings, *, world: str | None) -> Prepare
         ready.given.add(name)
     by_twin = {source.stored.twin(column): column for column in outside(source.stored)}
     for name, header in found.names.items():
-        checked = clean_names(_cells(source, header))
+        checked = clean_names(_on_one_line(ready, header, findings))
         _report(ready, header, checked, findings)
         if name in by_twin:
             ready.outside[by_twin[name]] = checked.column
@@ -103,9 +107,30 @@ def _cells(source: Source, header: str) -> pa.Array:
 def _checked(ready: Prepared, name: str, header: str, findings: Findings) -> pa.Array:
     source = ready.source
     kind = source.stored.kinds[name]
-    checked = check(kind, _cells(source, header))
+    one_line = isinstance(kind, Text) and kind.one_line
+    cells = _on_one_line(ready, header, findings) if one_line else _cells(source, header)
+    checked = check(kind, cells)
     _report(ready, header, checked, findings)
     return checked.column
+
+
+def _on_one_line(ready: Prepared, header: str, findings: Findings) -> pa.Array:
+    """Return texts of a file that stand on one line, and note those that had to be made so.
+
+    A spreadsheet lets people break the line in a cell, and joining files leaves marks of their
+    beginnings in front of names: nobody means them to be a part of a name.
+    """
+    source, cells = ready.source, _cells(ready.source, header)
+    if not source.written or not is_text(cells):
+        return cells
+    cells = pc.utf8_trim(cells, characters=f"{BLANKS}\ufeff")
+    broken = pc.fill_null(pc.match_substring_regex(cells, _BREAK), False)
+    if not pc.any(broken).as_py():
+        return cells
+    at = source.labels.filter(broken).to_pylist()
+    rows = ", ".join(map(str, at[:_NAMED_ROWS])) + (", …" if len(at) > _NAMED_ROWS else "")
+    findings.note(f"{source.file}: line breaks and tabs in {header} are made blanks (row {rows}).")
+    return pc.replace_substring_regex(cells, _BREAK, " ")
 
 
 def _report(ready: Prepared, header: str, checked: Checked, findings: Findings) -> None:
@@ -128,6 +153,8 @@ def _attributes(ready: Prepared, findings: Findings) -> None:
     pieces = [] if own is None else [_without_braces(own)]
     for header in extra:
         values = _json(_cells(source, header))
+        if tells_dates(header) and source.written:
+            values.problems |= wrong_dates(_cells(source, header))
         _report(ready, header, values, findings)
         pieces.append(_keyed(header, values.column))
     # Joining with null_handling="skip" drops rows whose pieces are all null (pyarrow 26.0.1).

@@ -22,7 +22,7 @@ from workbench.transfer.csv_file import open_csv
 from workbench.transfer.excel import open_workbook
 from workbench.transfer.export_folder import WHOLE
 from workbench.transfer.json_file import open_json
-from workbench.transfer.options import FOLDER_FILE, HOW_IT_IS, Reading, beside, said
+from workbench.transfer.options import FOLDER_FILE, HOW_IT_IS, Reading, beside, remember, said
 from workbench.transfer.report import Findings, TableCounts
 from workbench.transfer.source import Feed, Opening, Source
 from workbench.transfer.tables import TABLES, given_table, table_of
@@ -42,6 +42,7 @@ _WORKBOOKS = frozenset({".xlsx", ".xlsm"})
 _JSON = frozenset({".json", ".jsonl", ".ndjson"})
 _PARQUET = frozenset({".parquet", ".pq"})
 _ARROW = frozenset({".arrow", ".arrows", ".feather"})
+_LOOK_BYTES = 2**10
 _READ = _TEXTS | _WORKBOOKS | _JSON | _PARQUET | _ARROW
 
 
@@ -50,14 +51,19 @@ def read(
     findings: Findings,
     counts: dict[str, TableCounts],
     reading: Reading = HOW_IT_IS,
+    *,
+    keep: bool = False,
 ) -> list[Source]:
-    """Return everything there is to import; what cannot be read goes to `findings`."""
+    """Return everything there is to import; what cannot be read goes to `findings`.
+
+    With `keep`, how each file is read is written beside it, for the next time.
+    """
     if isinstance(sources, Mapping):
         return [
             _given(plural, table, findings, counts, reading) for plural, table in sources.items()
         ]
     found = []
-    for feed in feeds(sources, findings, reading):
+    for feed in feeds(sources, findings, reading, keep=keep):
         source = _whole(feed, findings, counts)
         if source is not None:
             found.append(source)
@@ -71,9 +77,14 @@ def read(
 
 
 def feeds(
-    paths: Path | str | Sequence[Path | str], findings: Findings, reading: Reading = HOW_IT_IS
+    paths: Path | str | Sequence[Path | str],
+    findings: Findings,
+    reading: Reading = HOW_IT_IS,
+    *,
+    keep: bool = False,
 ) -> Iterator[Feed]:
     """Open the files at `paths` one by one; what cannot be read goes to `findings`."""
+    given = {header.strip().casefold(): header for header in reading.columns}
     paths = [paths] if isinstance(paths, str | Path) else paths
     for path, file in _files(paths, findings, reading)[0].items():
         findings.learn(file)
@@ -82,6 +93,9 @@ def feeds(
             how = said(path, reading)
             told = _told(path, how)
             opened = _open(path, file, told, how, findings)
+            if keep:
+                remember(path, opened[0].how if len(opened) == 1 else how)
+                findings.note(f"{beside(path)} says how {file} was read, for the next time.")
         except UnreadableFile as error:
             _unreadable(error, file, told, findings)
             continue
@@ -90,7 +104,11 @@ def feeds(
             continue
         for feed in opened:
             findings.learn(feed.file, feed.headers)
+            for header in feed.headers:
+                given.pop(header.strip().casefold(), None)
             yield feed
+    for header in given.values():
+        findings.note(f"There is no column {header!r} in what was read.")
 
 
 def pieces(feed: Feed, findings: Findings, counts: dict[str, TableCounts]) -> Iterator[Source]:
@@ -147,21 +165,26 @@ def _open(
         return open_workbook(opening, told)
     if suffix in _JSON:
         return open_json(opening, told)
+    if suffix in _PARQUET:
+        feed = open_parquet(opening)
+    elif suffix in _ARROW:
+        feed = open_arrow(opening)
+    else:
+        feed = open_csv(opening)
     if told is None:
         raise UnreadableFile(
             file,
-            f"The name of this file tells no table. Name it after one of {', '.join(TABLES)}.",
+            "The name of this file tells no table. Say which one it is, or name it after one of "
+            f"{', '.join(TABLES)}.",
         )
-    if suffix in _PARQUET:
-        return [open_parquet(opening)]
-    return [open_arrow(opening) if suffix in _ARROW else open_csv(opening)]
+    return [feed]
 
 
 def _look_at(path: Path, file: str) -> None:
     """Raise UnreadableFile if there is nothing to read at `path`."""
     try:
         with open_regular(path) as handle:
-            start = handle.read(2**10)
+            start = handle.read(_LOOK_BYTES)
     except FileNotFoundError:
         raise UnreadableFile(file, "There is no such file.") from None
     except PermissionError:
@@ -170,6 +193,8 @@ def _look_at(path: Path, file: str) -> None:
         raise UnreadableFile(file, f"This cannot be read ({error.strerror}).") from None
     if not start:
         raise UnreadableFile(file, "This file is empty.")
+    if len(start) < _LOOK_BYTES and not start.strip(b"\r\n"):
+        raise UnreadableFile(file, "This file has only blank lines: there is no header.")
 
 
 def _given(

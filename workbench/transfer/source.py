@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.entities import Stored
-from workbench.transfer.options import Reading
+from workbench.transfer.options import HOW_IT_IS, Reading
 from workbench.transfer.report import Findings
 
 
@@ -33,11 +33,16 @@ class Opening:
     findings: Findings
 
     def feed(
-        self, headers: list[str], rows: Callable[[], Iterator[Rows]], *, written: bool = True
+        self,
+        headers: list[str],
+        rows: Callable[[], Iterator[Rows]],
+        *,
+        written: bool = True,
+        found: Reading = HOW_IT_IS,
     ) -> Feed:
-        """Return the file, open: its columns, and what reads its rows."""
-        meant = self.reading.columns
-        return Feed(self.file, self.stored, headers, rows, written, self.path.parent, meant)
+        """Return the file, open: its columns, what reads its rows, and what was found out."""
+        how = self.reading.over(found)
+        return Feed(self.file, self.stored, headers, rows, how, self.path, written)
 
 
 @dataclass
@@ -99,18 +104,19 @@ class Feed:
     rows
         Begins to read the rows. What is wrong with one goes to the findings as it is come upon;
         UnreadableFile where nothing can go on. Each call reads the file again.
+    how
+        How it is read: as was said, and as was found out.
     """
 
     file: str
     stored: Stored[Any, Any]
     headers: list[str]
     rows: Callable[[], Iterator[Rows]]
+    how: Reading
+    path: Path
     written: bool = True
-    folder: Path | None = None
-    meant: Mapping[str, str] = field(default_factory=dict)
 
     def source(self, cells: pa.Table, labels: pa.Array) -> Source:
         """Return rows of this file as a source."""
-        return Source(
-            self.file, self.stored, cells, labels, self.written, self.folder, dict(self.meant)
-        )
+        folder, meant = self.path.parent, self.how.columns
+        return Source(self.file, self.stored, cells, labels, self.written, folder, meant)

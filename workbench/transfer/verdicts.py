@@ -109,9 +109,9 @@ class Verdicts:
     async def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> int:
         """Report rows that have the key of an earlier one; return how many do no harm.
 
-        A link has no name of its own: what two rows say of the same records is one fact where
-        their fields agree, and what they say in columns of their own is kept of both. Where
-        the fields differ it is not known which row is right.
+        A copy of an earlier row does no harm. A link has no name of its own: what two rows say
+        of the same records is one fact where their fields agree, and what they say in columns
+        of their own is kept of both. Where the fields differ it is not known which is right.
         """
         harmless = 0
         kept: dict[int, dict[str, Any]] = {}
@@ -134,6 +134,13 @@ class Verdicts:
                         f"{', and keeps its ' + ', '.join(differ) + ' too' if differ else ''}."
                     )
                     continue
+            elif _agree(source, at, other, place) and _free(source, at) == _free(other, place):
+                harmless += 1
+                self._findings.note(
+                    f"{source.source.file}: row {source.source.labels[at].as_py()} is left out; "
+                    f"{where.lower()} says the same."
+                )
+                continue
             key = _key(source, at)
             way_out = f"Give this one another {next(reversed(key))}, or take one of them out."
             if isinstance(table.stored, Link):
