@@ -128,7 +128,7 @@ async def test_a_kernel_that_ends_is_told_with_a_way_on(tab):
 async def test_signing_out_in_one_tab_is_told_in_another(tab):
     second = await tab.page.context.new_page()
     await second.goto(tab.page.url)
-    await second.locator("summary").filter(has_text="Local user").click()
+    await second.locator("summary").filter(has_text="tester@localhost").click()
     await second.get_by_role("button", name="Sign out").click()
     await expect(second.get_by_role("heading", name="Sign in")).to_be_visible()
     await expect(tab.page.get_by_role("alertdialog")).to_contain_text("You are signed out.")

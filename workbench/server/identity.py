@@ -195,9 +195,13 @@ class WorkbenchIdentity(IdentityProvider):
 
         Without TLS it is named after the port, because cookies do not tell ports apart.
         """
-        if self.secure and self.site.base_url == "/":
-            return "__Host-workbench-session"
-        return f"workbench-session-{self.site.port}"
+        plain = "workbench-session"
+        own = self.own_name(plain)
+        return own if own != plain else f"{plain}-{self.site.port}"
+
+    def own_name(self, name: str) -> str:
+        """Return a cookie's name, over TLS with the prefix that no other host can set it by."""
+        return f"__Host-{name}" if self.secure and self.site.base_url == "/" else name
 
     async def get_user(self, handler: RequestHandler) -> SignedIn | None:
         """Return who the request's cookie belongs to, or None."""

@@ -103,6 +103,11 @@ class PersonHandler(JupyterHandler):
         return cast(PageKernels, self.settings["kernel_manager"])
 
     @property
+    def invitation_cookie(self) -> str:
+        """Names the cookie that holds an invitation's secret until somebody has signed in."""
+        return self.identity.own_name("workbench-invitation")
+
+    @property
     def nonce(self) -> str:
         """The nonce of this answer's own scripts."""
         if not hasattr(self, "_nonce"):

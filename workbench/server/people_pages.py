@@ -15,7 +15,6 @@ from workbench.server.account_pages import problems_of, status_of, uuid_of
 from workbench.server.identity import SignedIn
 from workbench.server.pages import PersonHandler
 from workbench.server.records import happenings
-from workbench.server.sign_in import INVITATION_COOKIE
 
 __all__ = ["handlers"]
 
@@ -206,7 +205,7 @@ class OpenInvitationHandler(PersonHandler):
     @allow_unauthenticated
     async def get(self, secret: str) -> None:
         self.set_cookie(
-            INVITATION_COOKIE,
+            self.invitation_cookie,
             secret,
             httponly=True,
             samesite="Lax",
@@ -222,14 +221,16 @@ class InvitationHandler(PersonHandler):
 
     @allow_unauthenticated
     async def get(self) -> None:
-        secret = self.get_cookie(INVITATION_COOKIE)
+        secret = self.get_cookie(self.invitation_cookie)
         if not secret:
             self.show_message("No invitation", _NO_LINK, HTTPStatus.NOT_FOUND)
             return
         try:
             invitation = await self.doors.invitations.find(secret, self.caller)
         except SignInRefused as refused:
-            self.clear_cookie(INVITATION_COOKIE, path=self.base_url, secure=self.identity.secure)
+            self.clear_cookie(
+                self.invitation_cookie, path=self.base_url, secure=self.identity.secure
+            )
             locked = refused.code == "locked"
             status = HTTPStatus.TOO_MANY_REQUESTS if locked else HTTPStatus.NOT_FOUND
             self.show_message("No invitation", str(refused), status)

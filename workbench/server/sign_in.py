@@ -28,7 +28,6 @@ _ELSEWHERE = (
 )
 _STATUS = {"locked": 429, "unreachable": 502, "misconfigured": 500}
 _LONGEST_PATH = 2000
-INVITATION_COOKIE = "workbench-invitation"
 
 
 def token_in(text: str) -> str:
@@ -129,8 +128,7 @@ class ProviderHandler(PersonHandler):
 
     def attempt_cookie(self, state: str) -> str:
         """Name the cookie of the attempt with a state."""
-        prefix = "__Host-" if self.identity.secure and self.base_url == "/" else ""
-        return f"{prefix}workbench-attempt-{digest(state).hex()[:12]}"
+        return self.identity.own_name(f"workbench-attempt-{digest(state).hex()[:12]}")
 
     def require_provider(self, name: str) -> None:
         """Answer 404 for a provider that is not set up."""
@@ -151,7 +149,7 @@ class ProviderHandler(PersonHandler):
         except SignInRefused as refused:
             self.refuse(name, refused)
             return None
-        invitation = self.get_cookie(INVITATION_COOKIE)
+        invitation = self.get_cookie(self.invitation_cookie)
         attempt = Attempt(
             kept,
             wanted,
@@ -227,7 +225,7 @@ class ComeBackHandler(ProviderHandler):
         except SignInRefused as refused:
             if refused.code == "invitation":  # which would be in the way of the next attempt
                 self.clear_cookie(
-                    INVITATION_COOKIE, path=self.base_url, secure=self.identity.secure
+                    self.invitation_cookie, path=self.base_url, secure=self.identity.secure
                 )
             if refused.code != "locked":
                 await self.doors.events.record(
@@ -259,7 +257,7 @@ class ComeBackHandler(ProviderHandler):
             return
         user = await self.doors.accounts.enter(identity, self.caller, attempt.invitation)
         await self.identity.start_session(self, user, name, identity)
-        self.clear_cookie(INVITATION_COOKIE, path=self.base_url, secure=self.identity.secure)
+        self.clear_cookie(self.invitation_cookie, path=self.base_url, secure=self.identity.secure)
         await self.doors.events.record(
             "signed_in", self.caller, user=user, provider=name, account=self.account
         )
