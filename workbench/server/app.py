@@ -179,8 +179,7 @@ class WorkbenchVoila(Voila):
             self.logins.end(kernel_id)
         )
         hosts = [urlsplit(self.public_url).hostname] if self.public_url else []
-        secure = self.identity_provider.secure
-        own = secure and self.base_url == "/"  # then no other site of the domain can set it
+        identity = self.identity_provider
         settings.update(
             workbench=self,
             doors=self.doors,
@@ -191,8 +190,8 @@ class WorkbenchVoila(Voila):
             log_function=self.log_request,
             websocket_max_message_size=MAX_MESSAGE_BYTES,
             ws_ping_timeout=30_000,  # ms; Tornado warns about jupyter_server's own default
-            xsrf_cookie_name="__Host-workbench-xsrf" if own else f"workbench-xsrf-{self.port}",
-            xsrf_cookie_kwargs={"httponly": True, "samesite": "Strict", "secure": secure},
+            xsrf_cookie_name=identity.own_name("workbench-xsrf"),
+            xsrf_cookie_kwargs={"httponly": True, "samesite": "Strict", "secure": identity.secure},
         )
         return settings
 

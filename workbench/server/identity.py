@@ -191,17 +191,17 @@ class WorkbenchIdentity(IdentityProvider):
         self.on_session_end(session)
 
     def get_cookie_name(self, handler: RequestHandler) -> str:
-        """Name the cookie so that no other site under the same name can set it, where that works.
+        """Return the name of a session's cookie."""
+        return self.own_name("workbench-session")
+
+    def own_name(self, name: str) -> str:
+        """Return a cookie's name: over TLS with the prefix that no other host can set it by.
 
         Without TLS it is named after the port, because cookies do not tell ports apart.
         """
-        plain = "workbench-session"
-        own = self.own_name(plain)
-        return own if own != plain else f"{plain}-{self.site.port}"
-
-    def own_name(self, name: str) -> str:
-        """Return a cookie's name, over TLS with the prefix that no other host can set it by."""
-        return f"__Host-{name}" if self.secure and self.site.base_url == "/" else name
+        if self.secure and self.site.base_url == "/":
+            return f"__Host-{name}"
+        return f"{name}-{self.site.port}"
 
     async def get_user(self, handler: RequestHandler) -> SignedIn | None:
         """Return who the request's cookie belongs to, or None."""
