@@ -237,7 +237,7 @@ def test_an_invitation_leads_to_the_ways_to_sign_in(with_providers):
     visitor = house.server.visitor()
     opened = visitor.ask(path)
     assert (opened.status, opened.headers["Location"]) == (302, "/invitation")
-    cookie = opened.cookies["workbench-invitation"]
+    cookie = opened.cookies[f"workbench-invitation-{visitor.port}"]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
     page = visitor.ask("/invitation")
@@ -258,7 +258,7 @@ def test_an_invitation_that_is_none_says_what_to_do(house):
     answer = visitor.ask("/invitation")
     assert answer.status == 404
     assert "ask for a new one" in answer.text
-    assert not visitor.cookies["workbench-invitation"], "forgotten"
+    assert not visitor.cookies[f"workbench-invitation-{visitor.port}"], "forgotten"
 
 
 def test_whoever_is_signed_in_is_told_so_by_an_invitation(house, eve):
