@@ -231,19 +231,26 @@ BEGIN
       AND a.attnum > 0 AND NOT a.attisdropped;
   PERFORM set_config('workbench.reviving', 'on', true);
   EXECUTE format(
-    'INSERT INTO public.%1$I (%2$s) SELECT %3$s FROM history.change AS c, '
-    'LATERAL jsonb_populate_record(NULL::public.%1$I, c.old) AS p '
-    'WHERE c.changesetid = $1 AND c.entity = %1$L AND c.operation = ''delete'' '
-    'AND c.worldid = ANY ($2) AND EXISTS (SELECT FROM public.world AS w WHERE w.id = c.worldid) '
+    'INSERT INTO public.%1$I (%2$s) SELECT %3$s FROM ('
+    '  SELECT worldid, recordid, max(id) AS id, history.merged(old ORDER BY id DESC) AS old '
+    '  FROM history.change WHERE changesetid = $1 AND entity = %1$L AND worldid = ANY ($2) '
+    '  GROUP BY worldid, recordid HAVING (array_agg(operation ORDER BY id DESC))[1] = ''delete'' '
+    '  AND (array_agg(operation ORDER BY id))[1] <> ''insert'''
+    ') AS c, LATERAL jsonb_populate_record(NULL::public.%1$I, c.old) AS p '
+    'WHERE EXISTS (SELECT FROM public.world AS w WHERE w.id = c.worldid) '
     'AND NOT EXISTS (SELECT FROM public.%1$I AS t WHERE t.id = c.recordid)%4$s ORDER BY c.id',
     of_entity, added, given, parents) USING changeset, worlds;
   GET DIAGNOSTICS count = ROW_COUNT;
   PERFORM set_config('workbench.reviving', '', true);
   IF of_entity = 'location' AND count > 0 THEN -- which may lie in each other
-    UPDATE public.location AS t SET parentid = p.id FROM history.change AS c, public.location AS p
-      WHERE c.changesetid = changeset AND c.entity = 'location' AND c.operation = 'delete'
-        AND c.worldid = ANY (worlds) AND t.id = c.recordid AND t.worldid = c.worldid
-        AND t.parentid IS NULL AND t.created_at = now()
+    UPDATE public.location AS t SET parentid = p.id FROM (
+        SELECT worldid, recordid, history.merged(old ORDER BY id DESC) AS old
+        FROM history.change WHERE changesetid = changeset AND entity = 'location'
+        AND worldid = ANY (worlds) GROUP BY worldid, recordid
+        HAVING (array_agg(operation ORDER BY id DESC))[1] = 'delete'
+      ) AS c, public.location AS p
+      WHERE t.worldid = c.worldid AND t.id = c.recordid AND t.parentid IS NULL
+        AND t.created_at = now()
         AND p.worldid = c.worldid AND p.id = (c.old ->> 'parentid')::uuid;
   END IF;
   RETURN count;
@@ -265,6 +272,13 @@ BEGIN
   RETURN NEW;
 END $$;
 """
+
+# Whoever says so has what one transaction trashes stand there together, to be restored so.
+TOGETHER = (
+    "NEW.deleted_at := clock_timestamp();",
+    """NEW.deleted_at := CASE current_setting('workbench.together', true) WHEN 'on' THEN now()
+        ELSE clock_timestamp() END;""",
+)
 
 FOR_ALL = ("history.moment()", "history.merged(jsonb)", "history.labels(jsonb)")
 FOR_EDITORS = ("history.revive(uuid, text)",)
@@ -327,6 +341,8 @@ def upgrade() -> None:
     op.execute("ALTER TABLE history.change ALTER COLUMN changed_at SET DEFAULT now()")
     for statement in (*INDEXES, FORGOTTEN, APPEND_ONLY, FORGET, MOMENT, MERGED, LABELS, STAMP_NEW):
         op.execute(statement)
+    stamp = module("0004").STAMP.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    op.execute(stamp.replace(*TOGETHER))
     for table, (_, home) in LINKS.items():
         op.execute(log(table, f"r.{home}"))
     op.execute(REVIVE.format(entities=", ".join(f"'{t}'" for t in ENTITIES if t != "world")))
@@ -378,7 +394,8 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION history.{name}")
     op.execute("DROP AGGREGATE history.merged(jsonb)")
     op.execute("DROP TABLE history.forgotten")
-    for source in (module("0005").APPEND_ONLY, module("0004").STAMP_NEW):
+    guards = module("0004")
+    for source in (module("0005").APPEND_ONLY, guards.STAMP_NEW, guards.STAMP):
         op.execute(source.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     op.execute("DROP INDEX history.ix_change_gone")
     op.execute("DROP INDEX history.ix_change_recordid")

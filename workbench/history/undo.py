@@ -132,8 +132,10 @@ class _Undo:
                 "This changeset changed a world that you may read, but not change. Nothing was "
                 "undone; ask a manager of the world."
             )
+        await self._rows(sql.TOGETHER, on="on")
         for entity in [e for e in reversed(ENTITIES.values()) if e.name in about]:
             await self._count(self._removed, entity.name, sql.trashing(entity))
+        await self._rows(sql.TOGETHER, on="")
         for link in [k for k in LINKS.values() if k.name in about]:
             await self._count(self._removed, link.name, sql.unlinking(link))
         for entity in [e for e in ENTITIES.values() if e.name in about]:

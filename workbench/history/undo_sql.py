@@ -29,6 +29,7 @@ SELECT EXISTS (
   AND worldid <> ALL ((SELECT rules.worlds('editor'))::uuid[])
 )
 """
+TOGETHER = "SELECT set_config('workbench.together', :on, true)"
 OWN = """
 SELECT id FROM history.changeset
 WHERE txid = pg_current_xact_id_if_assigned() AND started_at = now()
