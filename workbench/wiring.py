@@ -23,9 +23,12 @@ from workbench.database.logins import OwnLogin, login_of
 from workbench.database.migrate import migrate, require_current
 from workbench.database.users import acting_user
 from workbench.errors import BadSettings, StoreUnavailable, WrongDatabase
+from workbench.history.origin import notebook_cell
 from workbench.workspace import Workspace
 
 __all__ = ["at_server", "connect", "open_database", "open_server", "open_workspace"]
+
+_NOTEBOOK = "notebook"
 
 
 async def connect(
@@ -41,7 +44,7 @@ async def connect(
         WORKBENCH_DATABASE_URL, then WORKBENCH_SERVER, and without those the embedded PostgreSQL,
         which is started, and migrated when it is new or older than this package.
     source
-        Where changes come from, for the history; in Jupyter "notebook".
+        Where changes come from, for the history; without it, in Jupyter, the notebook and the cell.
     settings
         Fields of `workbench.config.Settings` that win over the environment: `home`, `user`.
 
@@ -238,7 +241,7 @@ def _address(settings: Settings, embedded: EmbeddedServer | None) -> Address:
 
 
 def _database(address: Address, settings: Settings, **options: Any) -> Database:
-    return Database(
+    made = Database(
         address,
         pool_size=settings.pool_size,
         connect_timeout_seconds=settings.connect_timeout_seconds,
@@ -246,6 +249,9 @@ def _database(address: Address, settings: Settings, **options: Any) -> Database:
         statement_timeout_seconds=settings.statement_timeout_seconds,
         **options,
     )
+    if made.source == _NOTEBOOK:
+        made.where = notebook_cell
+    return made
 
 
 def _say() -> Callable[[str], None] | None:
@@ -257,4 +263,4 @@ def _say() -> Callable[[str], None] | None:
 
 def _source() -> str | None:
     """Return "notebook" inside a Jupyter kernel."""
-    return "notebook" if "ipykernel" in sys.modules else None
+    return _NOTEBOOK if "ipykernel" in sys.modules else None

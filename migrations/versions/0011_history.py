@@ -331,6 +331,12 @@ def rewrite(*assignments: str) -> None:
     op.execute("ALTER TABLE history.change ENABLE TRIGGER append_only")
 
 
+def told(default: str) -> None:
+    for name in ("reason", "source"):
+        value = default.replace("{name}", name)
+        op.execute(f"ALTER TABLE history.changeset ALTER COLUMN {name} SET DEFAULT {value}")
+
+
 def upgrade() -> None:
     op.execute("DROP INDEX history.ix_change_recordid")
     homes = " ".join(f"WHEN '{t}' THEN c.key ->> '{home}'" for t, (_, home) in LINKS.items())
@@ -359,6 +365,7 @@ def upgrade() -> None:
         "CREATE POLICY reading ON history.forgotten FOR SELECT TO workbench_viewer USING (true)"
     )
     op.execute("GRANT SELECT ON history.forgotten TO workbench_viewer")
+    told("left(nullif(current_setting('workbench.{name}', true), ''), 1000)")
     op.execute("CREATE SCHEMA past")
     op.execute("GRANT USAGE ON SCHEMA past TO workbench_viewer")
     keys = {**dict.fromkeys(ENTITIES, ()), **{t: key for t, (key, _) in LINKS.items()}}
@@ -374,6 +381,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back; what was forgotten stays so."""
     op.execute("DROP SCHEMA past CASCADE")
+    told("nullif(current_setting('workbench.{name}', true), '')")
     rights = rights_of_here()
     op.execute("DROP POLICY reading ON history.change")
     op.execute(

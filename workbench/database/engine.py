@@ -32,6 +32,9 @@ _RECYCLED_SECONDS = 3 * 3600
 _PAST_CONNECTIONS = 1  # and another for a moment: a login may open ten in all
 _STILL_GOOD = text("SELECT 1")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SOURCE_MAXIMUM_CHARACTERS = 500
+_SOURCE_KEY = "workbench.source"
+_SOURCE = text("SELECT set_config('workbench.source', :source, false)")
 _REASON = text(
     "SELECT set_config('workbench.reason', :reason, true),"
     " set_config('workbench.source', coalesce(:source, ''), true)"
@@ -101,6 +104,13 @@ class Database:
         What gives the address to connect to: its login is renewed from time to time.
     recycled_seconds
         How long a connection is used; no longer than the login that opened it lives.
+
+    Attributes
+    ----------
+    moment
+        When this is, if it is a past (`at`); None for the present.
+    where
+        Says where the program is at each change, for the history, instead of `source`.
     """
 
     def __init__(
@@ -125,6 +135,7 @@ class Database:
         self.pool_timeout_seconds = pool_timeout_seconds
         self.recycled_seconds = recycled_seconds
         self.moment: datetime | None = None
+        self.where: Callable[[], str | None] | None = None
         self.settings = {
             "application_name": "workbench",
             "TimeZone": "UTC",
@@ -246,6 +257,7 @@ class Database:
         self._keep_to_one_loop()
         with translated(), self._kept_past():
             async with self.engine.connect() as connection:
+                await self._tell_source(connection)
                 yield connection
 
     @contextmanager
@@ -277,6 +289,7 @@ class Database:
         self._keep_to_one_loop()
         with translated():
             async with self._transactions.begin() as connection:
+                await self._tell(connection)
                 yield connection
 
     @asynccontextmanager
@@ -318,10 +331,7 @@ class Database:
         self._keep_to_one_loop()
         with translated(around=True):
             async with self._transactions.begin() as connection:
-                if reason or source:
-                    await connection.execute(
-                        _REASON, {"reason": reason or "", "source": source or self.source}
-                    )
+                await self._tell(connection, reason, source)
                 async with self._block(connection):
                     yield
 
@@ -377,7 +387,29 @@ class Database:
         if reason is not None:
             _refuse_unstorable(reason)
             async with self.writing() as connection:
-                await connection.execute(_REASON, {"reason": reason, "source": self.source})
+                await self._tell(connection, reason)
+
+    async def _tell(
+        self, connection: AsyncConnection, reason: str | None = None, source: str | None = None
+    ) -> None:
+        """Tell a transaction its reason and source, for its changeset."""
+        source = source or self._here()
+        if reason or source:
+            values = {"reason": reason or "", "source": source or self.source}
+            await connection.execute(_REASON, values)
+
+    async def _tell_source(self, connection: AsyncConnection) -> None:
+        """Tell a connection where its single statements come from, when that has changed."""
+        if self.where is not None and self.moment is None:
+            known, here = connection.sync_connection.info, self._here() or self.source  # type: ignore[union-attr]
+            if known.get(_SOURCE_KEY, self.source) != here:
+                await connection.execute(_SOURCE, {"source": here or ""})
+                known[_SOURCE_KEY] = here
+
+    def _here(self) -> str | None:
+        """Return where the program is, if it knows: a cell of a notebook, a page."""
+        said = self.where() if self.where is not None else None
+        return _UNSTORABLE.sub("", said)[:_SOURCE_MAXIMUM_CHARACTERS] if said else None
 
     async def driver(self, connection: AsyncConnection) -> asyncpg.Connection:
         """Return asyncpg's own connection, for COPY."""

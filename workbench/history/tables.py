@@ -47,12 +47,16 @@ CHANGESET = Table(
     Column(
         "reason",
         Text,
-        server_default=text("NULLIF(current_setting('workbench.reason'::text, true), ''::text)"),
+        server_default=text(
+            "\"left\"(NULLIF(current_setting('workbench.reason'::text, true), ''::text), 1000)"
+        ),
     ),
     Column(
         "source",
         Text,
-        server_default=text("NULLIF(current_setting('workbench.source'::text, true), ''::text)"),
+        server_default=text(
+            "\"left\"(NULLIF(current_setting('workbench.source'::text, true), ''::text), 1000)"
+        ),
     ),
     PrimaryKeyConstraint("id", name="pk_changeset"),
     UniqueConstraint("started_at", "txid", name="uq_changeset_txid"),
