@@ -57,7 +57,11 @@ def open_csv(opening: Opening) -> Feed:
         encoding = encoding_of(head, reading.encoding)
         handle.seek(0)
         # Whoever reads the rows is told of a guess, so here nobody is.
-        head = next(utf8_blocks(handle, encoding, file, Findings()), b"")[:HEAD_BYTES]
+        head = b""
+        for block in utf8_blocks(handle, encoding, file, Findings()):
+            head = (head + block)[:HEAD_BYTES]
+            if len(head) == HEAD_BYTES:
+                break
     start = len(head) - len(head.lstrip(b"\r\n"))
     if start == len(head):
         raise UnreadableFile(file, "This file has only blank lines: there is no header.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 from xml.parsers import expat
 
-_MAXIMUM_CELL_PARTS = 1_000  # of 8 kB each: Excel has 32,767 characters in a cell
+_MAXIMUM_CELL_CHARACTERS = 2**23  # Excel itself puts up with 32,767
 COLUMNS = 16_384  # as many as Excel has
 
 # The formats that ECMA-376 (18.8.30) numbers and that show dates or times.
@@ -17,8 +17,7 @@ _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *rang
 _LITERALS = re.compile(r'"[^"]*"|\\.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A cell as people see it; `problem` says why it has no value that can be read."""
 
     text: str
@@ -108,7 +107,7 @@ class SheetParser(Parser):
 
     def feed(self, data: bytes) -> None:
         super().feed(data)
-        if len(self._value) > _MAXIMUM_CELL_PARTS:
+        if sum(map(len, self._value)) > _MAXIMUM_CELL_CHARACTERS:
             raise RefusedPart("has a cell that is far larger than Excel would make one")
 
     def taken(self) -> list[tuple[int, dict[int, Cell]]]:
@@ -158,7 +157,7 @@ class SheetParser(Parser):
         return place
 
     def _cell(self, value: str) -> Cell:
-        if not value and self._formula is not None:
+        if not value and self._formula is not None and self._kind != "str":
             formula = f"={''.join(self._formula)}"
             return Cell(
                 formula,
@@ -184,6 +183,7 @@ class SheetParser(Parser):
         return Cell(_number(value))
 
 
+@lru_cache(1_000)
 def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
@@ -206,7 +206,8 @@ def _unescaped(text: str) -> str:
     """Return `text` with the characters that Excel writes as `_x000D_`."""
     if "_x" not in text:
         return text
-    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), text)
+    whole = re.sub(r"_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), text)
+    return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _number(text: str) -> str:
@@ -237,6 +238,8 @@ def _date(text: str, *, since_1904: bool) -> Cell:
         start = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)
         if not since_1904 and 1 <= days < 60:  # Excel has a 29 February 1900
             start += timedelta(days=1)
+        if days < 0:
+            raise ValueError(text)
         moment = start + timedelta(seconds=round(days * 86_400))
     except (ValueError, OverflowError):
         return Cell(text, "This is no date that Excel can show.")
