@@ -232,6 +232,8 @@ def test_a_public_url_is_kept_as_an_origin(value):
         "https://b.org/path",
         "ftp://b.org",
         "https://b.org?x=1",
+        "https://b.org:99999",
+        "https://[b.org",
     ],
 )
 def test_a_public_url_that_is_no_safe_origin_is_refused(value):

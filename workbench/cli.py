@@ -340,12 +340,17 @@ def _administer(work: Callable[[Installation], Awaitable[T]]) -> T:
     from workbench.auth.events import Events
     from workbench.auth.invitations import Invitations
     from workbench.auth.people import People
-    from workbench.wiring import open_database
+    from workbench.config import read_settings
+    from workbench.wiring import open_server
 
     async def whole() -> T:
-        async with open_database() as database:
+        database, release = await open_server(read_settings())  # migrated, on a first start too
+        try:
             events = Events(database)
             return await work(Installation(People(database, events), Invitations(database, events)))
+        finally:
+            await database.close()
+            release()
 
     return asyncio.run(whole())
 

@@ -54,7 +54,11 @@ def _email(value: str) -> str:
 
 def _origin(value: str) -> str:
     """Return an origin without its last slash: of what it is joined to, the slash is part."""
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
     plain = parts.path in ("", "/") and not parts.query and not parts.fragment
     safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
     if not (safe and parts.hostname and plain and "@" not in parts.netloc):

@@ -280,7 +280,7 @@ def test_behind_a_proxy_the_dashboard_answers_to_its_public_name(public):
     kernel = re.search(r'"id": ?"([0-9a-f-]{36})"', visitor.ask("/", Host=HOST).text)
     assert kernel is not None
     assert visitor.ask(f"/page/{kernel[1]}", Host=HOST).status == 204
-    assert visitor.ask("/", Host="evil.example").status == 403
+    assert visitor.ask("/", Host="evil.example").status == 421
 
 
 def test_behind_a_proxy_forms_are_taken_from_the_public_origin_alone(public):

@@ -276,3 +276,11 @@ def test_a_public_database_url_that_cannot_be_read_is_named(workbench):
     assert done.returncode == 1
     assert "WORKBENCH_PUBLIC_DATABASE_URL starts with" in done.stderr
     assert SECRET not in done.stderr
+
+
+def test_inviting_is_the_first_thing_one_may_do_with_an_installation(workbench, home):
+    del workbench.variables["WORKBENCH_DATABASE_URL"]
+    workbench.variables["WORKBENCH_HOME"] = str(home / "inviting first")
+    done = workbench("users", "invite", "ada@example.org", "--role", "admin")
+    assert done.returncode == 0, done.stderr
+    assert "/invitation/" in done.stdout

@@ -247,8 +247,7 @@ class Server:
     ) -> None:
         self.home = home
         self.database = database
-        self.log_file = home / "test.log"
-        home.mkdir(parents=True, exist_ok=True)
+        self.log_file = notebook.with_suffix(".log")
         given = {"home": str(home), "notebook": str(notebook), "port": port}
         given |= {"database": database, "clients": list(clients), "public_url": public_url}
         given["sign_up"] = sign_up

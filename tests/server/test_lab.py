@@ -130,3 +130,14 @@ def test_kernels_hold_their_users_login_and_no_secret_of_the_server(lab):
     given = " ".join(environment.values())
     for secret in ("of-the-owner", "of-the-server", "of-a-job", lab.token):
         assert secret not in given
+
+
+def test_a_lab_ends_when_what_started_it_was_killed(tmp_path: Path, until):
+    started = Lab(tmp_path)
+    left = psutil.Process(started.process.pid).children(recursive=True)
+    assert left
+    started.process.kill()
+    started.process.wait()
+    until(lambda: not [one for one in left if one.is_running() and one.status() != "zombie"])
+    assert started.process.stdout is not None
+    started.process.stdout.close()

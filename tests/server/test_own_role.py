@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 
 import asyncpg
 import pytest
@@ -58,3 +59,20 @@ async def test_the_login_of_a_page_ends_with_it(start_server, role, until):
         except asyncpg.PostgresError:
             return
     pytest.fail("the login lives on")
+
+
+def test_the_home_is_made_where_pages_work(start_server, role, tmp_path):
+    home = tmp_path / "a" / "new" / "home"
+    server = start_server(WORKSPACE, role=role, home=home)
+    assert server.signed_in().open_page().printed["worlds"] == ["Elsinore"]
+    assert home.is_dir()
+
+
+def test_a_page_that_could_not_start_spoils_no_ending(start_server, role, tmp_path):
+    home = tmp_path / "home"
+    server = start_server(WORKSPACE, role=role, home=home)
+    visitor = server.signed_in()
+    shutil.rmtree(home)
+    assert "could not be shown" in visitor.ask("/").text
+    assert server.stop() == 0
+    assert "Traceback" not in server.log.rpartition("could not be shown")[2]

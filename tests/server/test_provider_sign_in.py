@@ -142,7 +142,7 @@ def test_signing_in_leads_to_no_other_server(site, target):
 def test_the_address_that_providers_lead_back_to_is_ours_whatever_the_host_header_says(site):
     with site.browser() as browser:
         poisoned = browser.get(f"/sign-in/{NAME}", headers={"Host": "evil.example"})
-        assert poisoned.status_code == 403
+        assert poisoned.status_code == 421
         url = browser.get(
             f"/sign-in/{NAME}",
             headers={"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"},

@@ -94,7 +94,9 @@ def test_signing_in_needs_the_form_of_our_own_page(server):
 
 
 def test_another_host_name_is_not_answered(server):
-    assert server.visitor().ask("/sign-in", Host="evil.example").status == 403
+    answer = server.visitor().ask("/sign-in", Host="evil.example")
+    assert answer.status == 421
+    assert "WORKBENCH_PUBLIC_URL" in answer.text
 
 
 def test_signing_out_ends_the_session_and_its_kernels(server, until):

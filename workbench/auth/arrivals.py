@@ -210,7 +210,7 @@ def taken(identity: Identity) -> SignInRefused:
     """Return what to raise if an identity that is to be linked leads elsewhere."""
     return SignInRefused(
         f"This account at {_label(identity)} leads to another account here. Sign in with it and "
-        "remove it from that one's profile first.",
+        "remove it there first, or delete that account if you have no use for it.",
         code="taken",
     )
 

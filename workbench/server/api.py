@@ -54,7 +54,7 @@ class ApiHandler(RequestHandler):
     @property
     def caller(self) -> Caller:
         """Where the request comes from."""
-        return caller_of(self, behind_proxy=self.doors.public_url is not None)
+        return caller_of(self, self.doors.public_url)
 
     @property
     def site(self) -> str:
@@ -122,7 +122,8 @@ class ApiHandler(RequestHandler):
         elif isinstance(error, NotAllowed):
             word, words, status_code = "invalid_token", str(error), 401
         elif isinstance(error, StoreUnavailable):
-            word, words, status_code = "temporarily_unavailable", str(error), 503
+            words = "The database does not answer. Try again in a moment."
+            word, status_code = "temporarily_unavailable", 503
         elif status_code >= 500:
             word, words = "server_error", "The server made a mistake. Its log says more."
         if word == "locked":
@@ -137,7 +138,9 @@ class ApiHandler(RequestHandler):
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log the path alone: a query, a header or a body may hold a token."""
-        if isinstance(value, HTTPError | SignInRefused | NotAllowed | StoreUnavailable):
+        if isinstance(value, StoreUnavailable):
+            _log.warning("%s %s: %s", self.request.method, self.request.path, value)
+        elif isinstance(value, HTTPError | SignInRefused | NotAllowed):
             _log.debug("%s %s: %s", self.request.method, self.request.path, value)
         else:
             _log.error(

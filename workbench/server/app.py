@@ -239,6 +239,7 @@ class WorkbenchVoila(Voila):
         open_more_files()
         socket = listener(self.port)
         socket.setblocking(False)
+        self.home.mkdir(parents=True, exist_ok=True)  # where kernels work
         self.port = socket.getsockname()[1]
         self.logins = PageLogins(self.doors.database, f"{platform.node()}:{self.port}")
         self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=socket_folder())
@@ -288,8 +289,9 @@ class WorkbenchVoila(Voila):
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.kernel_manager.shutdown_all()
-        except TimeoutError:
-            await self.kernel_manager.shutdown_all(now=True)
+        except (TimeoutError, tornado.web.HTTPError):  # which a kernel that never started raises
+            with suppress(tornado.web.HTTPError):
+                await self.kernel_manager.shutdown_all(now=True)
         with suppress(StoreUnavailable):  # then they expire by themselves
             await self.logins.end_all()
         for task in (tasks := list(self._tasks)):

@@ -94,14 +94,14 @@ class Site(Protocol):
     def public_url(self) -> str | None: ...
 
 
-def caller_of(handler: RequestHandler, *, behind_proxy: bool) -> Caller:
+def caller_of(handler: RequestHandler, public_url: str | None) -> Caller:
     """Return where a request comes from.
 
-    Behind a proxy that is the last address of X-Forwarded-For, which our own proxy appended;
-    what stands before it anybody may have written.
+    TLS takes a proxy, which appends an address to X-Forwarded-For: that one counts, and what
+    stands before it anybody may have written.
     """
     address = handler.request.remote_ip or ""
-    if behind_proxy:
+    if (public_url or "").startswith("https://"):
         forwarded = handler.request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
         address = forwarded[:64] or address
     return Caller(address, handler.request.headers.get("User-Agent", ""))
@@ -158,7 +158,7 @@ class WorkbenchIdentity(IdentityProvider):
         somebody else planted is worth nothing after the sign-in.
         """
         await self.sign_out(handler)
-        caller = caller_of(handler, behind_proxy=self.site.public_url is not None)
+        caller = caller_of(handler, self.site.public_url)
         secret = await self.site.sessions.start(user, caller, provider=provider, identity=identity)
         self.set_session_cookie(handler, secret)
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hmac
 import os
+import signal
+import time
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -23,6 +26,14 @@ from workbench.auth.sessions import Person
 from workbench.server.identity import SignedIn, Site, WorkbenchIdentity
 
 _ANALYST = UUID(int=0)
+_LOOK_SECONDS = 1.0
+
+
+def _end_with(parent: int) -> None:
+    """End this JupyterLab when `workbench lab` is gone, which ends it otherwise: it was killed."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class LabSessions:
@@ -98,6 +109,7 @@ class LabIdentity(WorkbenchIdentity):
         # Read it before it goes: kernels inherit the environment.
         self._known = str(self.token)
         os.environ.pop("JUPYTER_TOKEN", None)
+        Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
     def site_of(self, parent: Any) -> Site:
         """Return the JupyterLab it is for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from http.client import responses
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -17,10 +18,15 @@ from workbench.auth.sessions import Person
 from workbench.errors import StoreUnavailable
 from workbench.server.identity import SignedIn, WorkbenchIdentity, caller_of
 from workbench.server.kernels import PageKernels
+from workbench.server.run import HOST
 
 _HSTS_SECONDS = 180 * 24 * 3600
 _SENTENCES = {
     403: "This request was refused. Reload the page and try again.",
+    421: (
+        "The server does not answer to this name. Whoever runs it sets WORKBENCH_PUBLIC_URL to the "
+        "address that people are to use."
+    ),
     404: "There is no such page here.",
     503: "The database does not answer. Try again in a moment.",
     500: "The server made a mistake. The terminal that runs “workbench up” says more.",
@@ -88,7 +94,7 @@ class PersonHandler(JupyterHandler):
     @property
     def caller(self) -> Caller:
         """Where the request comes from."""
-        return caller_of(self, behind_proxy=self.doors.public_url is not None)
+        return caller_of(self, self.doors.public_url)
 
     @property
     def person(self) -> Person:
@@ -107,6 +113,13 @@ class PersonHandler(JupyterHandler):
         """Names the cookie that holds an invitation's secret until somebody has signed in."""
         return self.identity.own_name("workbench-invitation")
 
+    def check_host(self) -> bool:
+        """Refuse every name but our own: else a name of somebody else's may be led here."""
+        name = urlsplit(f"//{self.request.host}").hostname
+        if name not in (HOST, *self.settings["local_hostnames"]):
+            raise HTTPError(421)
+        return True
+
     @property
     def nonce(self) -> str:
         """The nonce of this answer's own scripts."""
@@ -116,6 +129,7 @@ class PersonHandler(JupyterHandler):
 
     def set_default_headers(self) -> None:
         """Set the headers that hold for pages and errors alike."""
+        self.clear_header("Server")
         for name, value in security_headers(self.nonce, secure=self.identity.secure).items():
             self.set_header(name, value)
 

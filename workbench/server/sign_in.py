@@ -27,6 +27,11 @@ _ELSEWHERE = (
     "Start again here."
 )
 _STATUS = {"locked": 429, "unreachable": 502, "misconfigured": 500}
+# Failures of a provider, or of how it is set up, are nobody's guesses: they lock nobody out.
+_KINDS = {
+    "state": "wrong_state",
+    **dict.fromkeys(("unreachable", "misconfigured", "garbled", "clock"), "failed"),
+}
 _LONGEST_PATH = 2000
 
 
@@ -170,6 +175,9 @@ class ProviderHandler(PersonHandler):
     def refuse(self, name: str, refused: SignInRefused) -> None:
         """Say why somebody was not signed in; the log says more, without a secret."""
         self.log.warning("Sign-in by %s refused (%s): %s", name, refused.code, refused.detail)
+        if self.current_user is not None:  # who wanted another way in, and has one
+            self.show_message("Nothing has changed", str(refused), _STATUS.get(refused.code, 403))
+            return
         self.set_status(_STATUS.get(refused.code, 403))
         self.finish(
             self.rendered(
@@ -229,7 +237,7 @@ class ComeBackHandler(ProviderHandler):
                 )
             if refused.code != "locked":
                 await self.doors.events.record(
-                    "wrong_state" if refused.code == "state" else "refused",
+                    _KINDS.get(refused.code, "refused"),
                     self.caller,
                     provider=name,
                     account=self.account,

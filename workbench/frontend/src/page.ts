@@ -68,7 +68,7 @@ function startMenu(): void {
 const SHORT_BREAK_MS = 3000;
 
 const NOTICES: Partial<Record<Connection, [sentence: string, wayOn: string]>> = {
-  lost: ["The server does not answer; trying again. If it was started anew, open the link that “workbench up” printed.", "Reload"],
+  lost: ["The server does not answer; trying again. When it is back, reload the page if this stays.", "Reload"],
   ended: ["This page's kernel has ended: it stopped, or was idle for long. What was saved is safe.", "Reload"],
   incomplete: ["The connection was lost for too long to go on with this page. What was saved is safe.", "Reload"],
   "signed-out": ["You are signed out.", "Sign in"],
