@@ -33,6 +33,36 @@ LINKS = {
     "persona_relation": (("personaid", "otherid", "kind"), "personaid"),
 }
 
+NAMED = "name display_name description"
+OWNED = "ownerid tags attributes deleted_at"
+LOGGED = {
+    # table: the columns that can change
+    "user": "email first_name last_name display_name phone role is_active is_verified "
+    "last_login_at deleted_at",
+    "world": f"{NAMED} imageid is_public {OWNED}",
+    "image": f"{NAMED} kind media_type width height byte_size sha256 thumbnail source_url {OWNED}",
+    "book": f"{NAMED} position imageid {OWNED}",
+    "story": f"{NAMED} bookid position imageid {OWNED}",
+    "act": f"{NAMED} storyid position {OWNED}",
+    "location": f"{NAMED} kind parentid x y imageid {OWNED}",
+    "persona": f"{NAMED} kind aliases imageid {OWNED}",
+    "thing": f"{NAMED} kind personaid locationid imageid {OWNED}",
+    "scene": f"{NAMED} actid position locationid story_time text imageid {OWNED}",
+    "world_member": "role attributes",
+    "scene_persona": "role speeches words attributes",
+    "scene_thing": "mentions note attributes",
+    "persona_relation": "description mutual attributes",
+}
+
+# In place of what step 0005 has there.
+UPDATED = """      FROM (
+        SELECT {id} AS recordid, {key} AS key, {world} AS worldid, r.version,
+          {old} AS old, {new} AS new
+        FROM new_rows AS r JOIN old_rows AS o ON {same} AND o.version = r.version - 1
+        OFFSET 0
+      ) AS d
+"""
+
 INDEXES = (
     "CREATE INDEX ix_change_recordid ON history.change (worldid, recordid, changed_at)",
     # What is gone has no row to be found by.
@@ -307,20 +337,47 @@ def rights_of_here() -> object:
     return module("0009").Rights(internal=bool(internal))
 
 
-def log(table: str, record: str) -> str:
-    """Return the function of step 0005 that logs a link, under `record`."""
-    key, _ = LINKS[table]
+def log(table: str, columns: str) -> str:
+    """Return the function that logs a table; one of step 0005, with a quicker way to compare.
+
+    A step that adds a column to a table makes its function anew, with the columns that can change.
+    """
+    before = module("0005")
+    key, home = LINKS.get(table, ((), "id"))
     pairs = ", ".join(f"'{column}', r.{column}" for column in key)
-    source: str = module("0005").LOG.format(
-        table=table,
-        id=record,
-        key=f"jsonb_build_object({pairs})",
-        world="r.worldid",
-        row="to_jsonb(r)",
-        old_row="to_jsonb(o)",
-        same=" AND ".join(f"o.{column} = r.{column}" for column in key),
+    # Half the time of an update went into turning whole rows into objects, to compare those.
+    old, new = (
+        " || ".join(
+            f"CASE WHEN o.{column} IS DISTINCT FROM r.{column} "
+            f"THEN jsonb_build_object({told(row, column)}) ELSE '{{}}' END"
+            for column in columns.split()
+        )
+        for row in "or"
     )
-    return source.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
+    source: str = before.LOG
+    start, end = source.index("      FROM (\n"), source.index("      WHERE d.new IS NOT NULL")
+    source = source[:start] + UPDATED + source[end:]
+    source = source.replace("WHERE d.new IS NOT NULL", "WHERE d.new <> '{{}}'")
+    source = source.replace(
+        "SELECT changeset, TG_TABLE_NAME, recordid, key, worldid,",
+        ("SELECT changeset, TG_TABLE_NAME, d.recordid, d.key, d.worldid,"),
+    ).replace("        version, d.old, d.new\n", "        d.version, d.old, d.new\n")
+    return source.format(
+        table=table,
+        id=f"r.{home}",
+        key=f"jsonb_build_object({pairs})" if key else "NULL::jsonb",
+        world={"user": "NULL::uuid", "world": "r.id"}.get(table, "r.worldid"),
+        row=before.row(table, "r"),
+        old=old,
+        new=new,
+        same=" AND ".join(f"o.{column} = r.{column}" for column in key or ("id",)),
+    ).replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
+
+
+def told(row: str, column: str) -> str:
+    if column == "thumbnail":  # the content has its SHA-256
+        return f"'thumbnail_md5', md5({row}.thumbnail)"
+    return f"'{column}', {row}.{column}"
 
 
 def rewrite(*assignments: str) -> None:
@@ -331,7 +388,7 @@ def rewrite(*assignments: str) -> None:
     op.execute("ALTER TABLE history.change ENABLE TRIGGER append_only")
 
 
-def told(default: str) -> None:
+def bound(default: str) -> None:
     for name in ("reason", "source"):
         value = default.replace("{name}", name)
         op.execute(f"ALTER TABLE history.changeset ALTER COLUMN {name} SET DEFAULT {value}")
@@ -349,8 +406,8 @@ def upgrade() -> None:
         op.execute(statement)
     stamp = module("0004").STAMP.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     op.execute(stamp.replace(*TOGETHER))
-    for table, (_, home) in LINKS.items():
-        op.execute(log(table, f"r.{home}"))
+    for table, columns in LOGGED.items():
+        op.execute(log(table, columns))
     op.execute(REVIVE.format(entities=", ".join(f"'{t}'" for t in ENTITIES if t != "world")))
     rights = rights_of_here()
     op.execute("DROP POLICY reading ON history.change")
@@ -365,7 +422,7 @@ def upgrade() -> None:
         "CREATE POLICY reading ON history.forgotten FOR SELECT TO workbench_viewer USING (true)"
     )
     op.execute("GRANT SELECT ON history.forgotten TO workbench_viewer")
-    told("left(nullif(current_setting('workbench.{name}', true), ''), 1000)")
+    bound("left(nullif(current_setting('workbench.{name}', true), ''), 1000)")
     op.execute("CREATE SCHEMA past")
     op.execute("GRANT USAGE ON SCHEMA past TO workbench_viewer")
     keys = {**dict.fromkeys(ENTITIES, ()), **{t: key for t, (key, _) in LINKS.items()}}
@@ -381,7 +438,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back; what was forgotten stays so."""
     op.execute("DROP SCHEMA past CASCADE")
-    told("nullif(current_setting('workbench.{name}', true), '')")
+    bound("nullif(current_setting('workbench.{name}', true), '')")
     rights = rights_of_here()
     op.execute("DROP POLICY reading ON history.change")
     op.execute(
@@ -390,8 +447,9 @@ def downgrade() -> None:
     )
     entry = module("0009").ENTRY.format(readable=rights.within("viewer", "c.worldid"))  # type: ignore[attr-defined]
     op.execute(entry.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
-    for table in LINKS:
-        op.execute(log(table, "NULL::uuid"))
+    for table in LOGGED:
+        source = module("0005").log(table)
+        op.execute(source.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1))
     for name in (
         "revive(uuid, text)",
         "look_back()",

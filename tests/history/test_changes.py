@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
+from workbench.entities import STORED
 from workbench.errors import InvalidDraft, NotFound
 from workbench.history.verbs import CHANGES, DIFF, HISTORY, TRASH
 
@@ -156,3 +157,18 @@ async def test_the_latest_changes_name_records_and_not_links(wb, denmark):
     told = {(c.entity, c.operation): c.names for c in await wb.latest_changes("Denmark")}
     assert told["scene", "update"] == ("Scene 1",)
     assert told["scene_persona", "update"] == ()
+
+
+async def test_every_column_that_can_change_is_logged(sql):
+    for stored in STORED.values():
+        source = await sql.fetchval(
+            "SELECT prosrc FROM pg_proc WHERE proname = $1", f"log_{stored.name}"
+        )
+        fixed = {"id", "worldid", "created_at", "updated_at", "version", "content"}
+        fixed |= {c.name for c in stored.table.primary_key.columns}
+        missing = [
+            c.name
+            for c in stored.table.columns
+            if c.name not in fixed and f"o.{c.name} IS DISTINCT FROM" not in source
+        ]
+        assert missing == [], stored.name
