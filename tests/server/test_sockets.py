@@ -178,6 +178,44 @@ async def test_a_socket_takes_the_place_of_one_that_hangs(visitor, page):
     hanging.close()
 
 
+FAILING = """
+import logging, sys
+import ipywidgets
+from IPython.display import display
+
+def logs(_):
+    try:
+        raise RuntimeError("the first that went wrong")
+    except RuntimeError as error:
+        logging.getLogger("workbench.page").error("It failed.", exc_info=error)
+
+def raises(_):
+    raise RuntimeError("the second that went wrong")
+
+buttons = [ipywidgets.Button(), ipywidgets.Button()]
+for button, doing in zip(buttons, (logs, raises)):
+    button.on_click(doing)
+    display(button)
+"""
+
+
+async def test_what_fails_after_a_page_was_shown_is_in_the_log(start_server, until):
+    server = start_server([FAILING])
+    visitor = server.signed_in()
+    page = visitor.open_page()
+    socket = await connect(visitor, page.kernel_id)
+    for output in page.outputs:
+        model = output["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+        data = {"method": "custom", "content": {"event": "click"}}
+        socket.write_message(frame("shell", "comm_msg", {"comm_id": model, "data": data}), True)
+        while (await received(socket, "status"))["execution_state"] != "idle":
+            pass
+    until(lambda: "the second that went wrong" in server.log)
+    assert "It failed.\nTraceback" in server.log
+    assert "RuntimeError: the first that went wrong" in server.log
+    socket.close()
+
+
 class QuietSocket(PageSocket):
     """A socket without a connection that notes what is done to it."""
 

@@ -29,7 +29,9 @@ from workbench.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
-_UNEXPECTED = "Something went wrong in workbench itself. The log has the details."
+_UNEXPECTED = (
+    "Something went wrong in workbench itself. The terminal that runs “workbench up” says more."
+)
 
 
 class Dashboard(ipywidgets.GridBox):

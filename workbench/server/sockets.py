@@ -32,6 +32,7 @@ _MAX_REFUSED = 20  # of a socket; our own page sends none
 _MAX_PAUSE_SECONDS = 300.0
 _MAX_CLIENT_CHARACTERS = 64
 _MAX_DIGITS = 15
+_TOLD = ("stream", "error")  # kinds of messages that may say what went wrong
 
 
 class OwnKernelsOnly(Authorizer):
@@ -69,15 +70,25 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
             super().handle_incoming_message(incoming_msg)
 
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
-        """Pass one message on to the browser, and note what the kernel has dealt with."""
-        handler = cast(PageSocket, self.websocket_handler)
-        if handler.journal.backlog and getattr(stream, "channel", stream) == "iopub":
+        """Pass one message on to the browser; note what the kernel has dealt with, or failed at."""
+        if getattr(stream, "channel", stream) == "iopub":
             _, parts = self.session.feed_identities(outgoing_msg)
             header, parent, content = (cast(bytes, parts[i]) for i in (1, 2, 4))
-            status = json.loads(header)["msg_type"] == "status"  # others may be large
-            if status and json.loads(content)["execution_state"] == "idle":
-                handler.journal.done(json.loads(parent).get("msg_id", ""))
+            kind = json.loads(header)["msg_type"]  # contents may be large: most stay unread
+            if kind in _TOLD:
+                self.tell(json.loads(content))
+            elif kind == "status" and json.loads(content)["execution_state"] == "idle":
+                cast(PageSocket, self.websocket_handler).journal.done(
+                    json.loads(parent).get("msg_id", "")
+                )
         super().handle_outgoing_message(stream, outgoing_msg)
+
+    def tell(self, content: Any) -> None:
+        """Log what went wrong in a page after it was shown: nobody else is told."""
+        if content.get("name") == "stderr":
+            self.log.warning("A page of the dashboard says: %s", content["text"].rstrip())
+        elif "traceback" in content:
+            self.log.error("A page of the dashboard failed:\n%s", "\n".join(content["traceback"]))
 
     def nudge(self) -> asyncio.Future[None]:
         """Wait until a kernel speaks, unless this connection goes on with the channels of another.
