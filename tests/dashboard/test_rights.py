@@ -247,6 +247,23 @@ async def test_who_waits_to_sign_in_cannot_be_made_owner(view):
     assert row.give_button not in row.box.children[1].children
 
 
+async def test_a_manager_is_not_offered_to_take_the_world(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await sign_in("max")
+    await wb.share(denmark, "eve@example.org", role="manager")
+    await wb.share(denmark, "max@example.org")
+    hers = (await open_page(eve, denmark, "members")).one(MembersView)
+    offered = {
+        row.member.email: row.give_button in row.box.children[1].children
+        for row in hers.rows.values()
+    }
+    assert offered == {
+        "tester@localhost": False,
+        "eve@example.org": False,
+        "max@example.org": True,
+    }
+
+
 async def test_a_manager_who_steps_down_is_shown_the_page_anew(view, wb, sign_in, denmark):
     eve = await sign_in("eve")
     await wb.share(denmark, "eve@example.org", role="manager")

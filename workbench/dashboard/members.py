@@ -190,8 +190,8 @@ class MemberRow:
         self.remove_button.on_click(lambda _: self._start(view.remove))
         self._owns = member.role == "owner"
         parts = [_label("wb-owner", "owner")] if self._owns else [self.role, self.give_button]
-        if member.pending:
-            parts.remove(self.give_button)
+        if member.pending or (view.model.is_me(member) and not self._owns):
+            parts.remove(self.give_button)  # nobody takes a world from its owner
         doing = ipywidgets.HBox(parts if self._owns else [*parts, self.remove_button])
         self.box = ipywidgets.HBox([words, doing])
         self.box.add_class("wb-member")
