@@ -19,14 +19,17 @@ from workbench.frames.look import Look, clashes, look
 from workbench.frames.refresh import Fresh, refresh
 from workbench.frames.result import SaveResult
 from workbench.frames.stored import read_now, stage_keys
+from workbench.frames.twins import read_twins
 from workbench.frames.values import told
 from workbench.frames.write import arrow_from_frame
 from workbench.frames.write_back import lock, stage_edits, trash, troubles, write
+from workbench.store.columns import Column
 from workbench.transfer.load import load
 
 __all__ = ["Attempt", "Outcome"]
 
 _SETTINGS = "SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)"
+_STAMPED = ("created_at", "updated_at")
 _NOT_SENT = ("id", "version", "created_at", "updated_at", "deleted_at")
 _ADDED = """
 SELECT c.recordid::text FROM history.change AS c
@@ -68,7 +71,7 @@ class Attempt:
     stop
         Whether a conflict stops everything.
     frames
-        What is brought up to date afterwards.
+        What is brought up to date afterwards, in these `columns`.
     """
 
     database: Database
@@ -78,6 +81,7 @@ class Attempt:
     doomed: dict[str, int]
     stop: bool
     frames: list[pd.DataFrame]
+    columns: dict[str, Column]
 
     async def run(self, reason: str | None) -> Outcome:
         """Do it, again if another transaction gets in its way.
@@ -208,8 +212,14 @@ class Attempt:
         return rows.drop(columns=named).assign(worldid=worlds.pop())
 
     async def _fresh(self, made: Look, added: int) -> list[Fresh]:
-        """Read what was written, so that the frame can have it."""
+        """Read what was written, so that the frame can have it.
+
+        Of a frame that was looked at in part, only rows that nobody else has changed: what others
+        changed in its other columns would seem to be changed back by the next save.
+        """
         rows = made.writable
+        if self.found.partial:
+            rows = rows[made.now.versions[rows] == np.asarray(self.found.versions)[rows]]
         fresh = []
         async with self.database.writing() as connection:
             raw = await self.database.driver(connection)
@@ -220,17 +230,23 @@ class Attempt:
                     ids = [row[0] for row in await raw.fetch(_ADDED, self.stored.name, added)][::-1]
                     blank = pa.array([1] * len(ids), pa.int64())
                     keys = {"id": pa.array(ids)}
-                    found = Given(self.stored, keys, blank, blank, {}, self.found.columns)
+                    found = Given(self.stored, keys, blank, blank, {}, {})
                     await stage_keys(raw, found)
                     fresh.append(await self._read(raw, found, list(range(len(ids))), new=True))
         return fresh
 
     async def _read(self, raw: Any, found: Given, rows: list[int], *, new: bool) -> Fresh:
-        names = sorted({*found.columns, "updated_at", "created_at"})
-        now = await read_now(raw, found, names, rows=rows)
+        found = replace(found, columns=self.columns)
+        sources = {column.source for column in self.columns.values()}
+        now = await read_now(raw, found, sorted({*sources, *_STAMPED}), rows=rows)
+        await read_twins(raw, found, now)
         at = pa.array(rows, pa.int64())
-        kinds = {name: column.type for name, column in found.columns.items()}
-        cells = {name: told(kinds.get(name, ""), now.cells[name].take(at)) for name in now.cells}
+        cells = {
+            name: told(self.columns[name].type if name in self.columns else "", column.take(at))
+            for name, column in now.cells.items()
+            if name in self.columns or name in _STAMPED
+        }
+        cells |= {name: column.take(at) for name, column in found.keys.items()} if new else {}
         cells["version"] = pa.array(now.versions[rows])
         keys = key_index(found.keys)
         return Fresh([keys[n] for n in rows], cells, new=new)

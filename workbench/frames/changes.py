@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.entities import Entity, Stored
+from workbench.entities.fields import Text
 from workbench.frames.given import Given
 from workbench.frames.stored import Now
 from workbench.frames.values import differs, told
@@ -111,6 +112,8 @@ def _ruled(found: Given, name: str, cells: pa.Array) -> tuple[pa.Array, dict[int
     """Return cells by the rules of their field, and what is wrong with which."""
     stored = found.stored
     kind, column = stored.kinds[name], stored.table.columns[name]
+    if is_text(cells) and not isinstance(kind, Text):  # which knows by itself what is blank
+        cells = pc.if_else(pc.equal(pc.utf8_trim_whitespace(cells), ""), None, cells)
     checked = check(kind, cells)
     values, problems = checked.column, dict(checked.problems)
     if column.nullable or not values.null_count:
@@ -146,7 +149,8 @@ def refuse_fixed(found: Given, now: Now) -> None:
     """Note cells that were changed where the database alone writes; nothing says nothing."""
     may = {*editable(found.stored)}
     current = now.versions == np.asarray(found.versions.fill_null(0))
-    for name, mine in found.cells.items():
+    told: set[int] = set()
+    for name, mine in sorted(found.cells.items(), key=lambda cell: cell[0] != "created_at"):
         if name in may or found.columns[name].twin:
             continue
         kind = found.columns[name].type
@@ -157,8 +161,9 @@ def refuse_fixed(found: Given, now: Now) -> None:
             unlike &= current
         if name == "ownerid" or found.columns[name].source in found.stored.references:
             unlike &= _other_id(mine, now.base(name), unlike)
-        for n in np.flatnonzero(unlike):
-            found.problem(int(n), name, _FIXED.get(name, _KEPT), mine[int(n)].as_py())
+        for n in sorted({*np.flatnonzero(unlike).tolist()} - told):
+            told |= {n} if name == "created_at" else set()
+            found.problem(n, name, _FIXED.get(name, _KEPT), mine[n].as_py())
 
 
 def _other_id(

@@ -124,7 +124,7 @@ def _cell(key: object) -> tuple[Any, Any] | None:
     record, column = key
     if isinstance(record, tuple):
         return tuple(str(part) for part in record), column
-    return str(getattr(record, "id", record)), column
+    return str(record), column
 
 
 def _from_frame(conflicts: pd.DataFrame, keep: pd.DataFrame) -> dict[int, tuple[str, Any]]:

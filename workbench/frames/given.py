@@ -53,6 +53,8 @@ class Given:
         and checked as they are.
     new
         The rows without a key, to be added.
+    partial
+        Whether the frame has columns that are not looked at.
     """
 
     stored: Stored[Any, Any]
@@ -62,6 +64,7 @@ class Given:
     cells: dict[str, pa.Array]
     columns: dict[str, Column]
     new: pd.DataFrame | None = None
+    partial: bool = False
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -119,6 +122,7 @@ def given(
     arrow_from_frame(stored, frame.iloc[:0])  # which refuses columns of one name
     labels = arrow_from_frame(stored, frame[[]]).column(0).combine_chunks()
     found = Given(stored, {}, pa.nulls(0), labels, {}, {name: known[name] for name in wanted})
+    found.partial = columns is not None
     for name in key:
         found.keys[name] = _ids(found, name, array(_kind(stored, name), frame[name]))
     without = np.zeros(len(frame), bool)

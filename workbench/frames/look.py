@@ -15,7 +15,7 @@ from workbench.frames.changes import Cells, compare, refuse_fixed
 from workbench.frames.conflicts import Clash, Why, authors
 from workbench.frames.given import Given, key_index
 from workbench.frames.stored import KEYS, Now, look_back, read_now
-from workbench.frames.twins import follow
+from workbench.frames.twins import follow, read_twins
 from workbench.frames.values import told
 from workbench.transfer.stage import quoted
 
@@ -72,8 +72,9 @@ async def look(connection: Any, given: Given) -> Look:
         problems=list(given.problems),
     )
     label = [found.stored.label] if isinstance(found.stored, Entity) else []
-    sources = [column.source for column in found.columns.values()]
-    now = await read_now(connection, found, sorted({*found.cells, *sources, *label}))
+    sources = {column.source for column in found.columns.values()}
+    now = await read_now(connection, found, sorted({*sources, *label}))
+    await read_twins(connection, found, now)
     await look_back(connection, found, now)
     if found.rows and len(now.lost) == found.rows and not now.there.any():
         raise await _elsewhere(connection, found)

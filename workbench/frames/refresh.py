@@ -16,6 +16,8 @@ import pyarrow as pa
 from workbench.entities import Stored
 from workbench.errors import InvalidRows
 from workbench.frames.given import flat, key_columns, key_index
+from workbench.frames.values import differs, plain
+from workbench.frames.write import array
 
 __all__ = ["Fresh", "refresh"]
 
@@ -56,13 +58,21 @@ def refresh(stored: Stored[Any, Any], frame: pd.DataFrame, fresh: Fresh) -> None
     rows = np.flatnonzero(at >= 0)
     if not len(rows):
         return
-    for name, cells in fresh.cells.items():
-        if name in frame.columns:
-            place = frame.columns.get_loc(name)
-            if isinstance(place, int):
-                frame.isetitem(
-                    place, _filled(frame.iloc[:, place], rows, cells.take(pa.array(at[rows])))
-                )
+    chosen = pa.array(at[rows])
+    for name, column in fresh.cells.items():
+        place = frame.columns.get_loc(name) if name in frame.columns else None
+        if isinstance(place, int):
+            cells = column.take(chosen)
+            series = frame.iloc[:, place]
+            if _unlike(stored, name, series.iloc[rows], cells):
+                frame.isetitem(place, _filled(series, rows, cells))
+
+
+def _unlike(stored: Stored[Any, Any], name: str, series: pd.Series[Any], cells: pa.Array) -> bool:
+    """Whether the cells of a frame are not those that are stored."""
+    kind = stored.kinds.get(name)
+    type_ = "number" if pa.types.is_floating(cells.type) else "text"
+    return bool(differs(plain(type_, array(kind, series)), cells, type_).any())
 
 
 def _filled(series: pd.Series[Any], rows: Any, cells: pa.Array) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -65,7 +65,7 @@ async def save(
         doomed = {key: version for key, version in read.items() if key not in kept}
     frames = [frame] if based_on is None else [frame, based_on]
     stop = on_conflict == "stop"
-    attempt = Attempt(database, stored, found, found.new, doomed, stop, frames)
+    attempt = Attempt(database, stored, found, found.new, doomed, stop, frames, found.columns)
     return await _run(attempt, reason, [])
 
 
@@ -123,9 +123,9 @@ async def _settle(parts: list[_Open], keep: Decisions, reason: str | None) -> Sa
     found = given(
         stored, pd.concat(frames, ignore_index=True), columns=None, based_on=None, add=False
     )
-    again = Attempt(
-        attempt.database, stored, found, new, doomed, attempt.stop, frames=attempt.frames
-    )
+    # What others changed is not in a frame of which only a part was looked at.
+    shown = [] if attempt.found.partial else attempt.frames
+    again = replace(attempt, found=found, new=new, doomed=doomed, frames=shown)
     return await _run(again, reason, left)
 
 

@@ -131,7 +131,7 @@ async def read_now(
     own = ["id", "deleted_at"] if isinstance(stored, Entity) else []
     wanted = [*stored.key, *own, "version", *names]
     wanted += ["worldid"] if "worldid" in stored.table.columns else []
-    columns = [_column(found, tables, name) for name in dict.fromkeys(wanted)]
+    columns = [tables.column(name) for name in dict.fromkeys(wanted)]
     # As they are stored: what is read has ids as text, which no index serves.
     keys = [replace(tables.column(n), name=f"={n}", value=stored.table.c[n]) for n in found.keys]
     inner = literal(tables.select([*columns, *keys]))
@@ -146,13 +146,6 @@ async def read_now(
     )
     types = {"n": pa.int64(), **{column.name: WIRE[column.type] for column in columns}}
     return _placed(found.rows, _parsed(out, types), types)
-
-
-def _column(found: Given, tables: Tables, name: str) -> Column:
-    known = found.columns.get(name)
-    if known is not None and known.twin:
-        return next(twin for twin in tables.twins(known.source) if twin.name == name)
-    return tables.column(name)
 
 
 def _sent(column: Column) -> str:

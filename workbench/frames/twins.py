@@ -13,6 +13,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workbench.entities import Entity
 from workbench.errors import shown
@@ -25,7 +26,7 @@ from workbench.transfer.checks import clean_names
 from workbench.transfer.outside import disagreement
 from workbench.transfer.stage import quoted
 
-__all__ = ["follow"]
+__all__ = ["follow", "read_twins"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,30 @@ class Known:
     name: str
     parent: UUID | None
     before: set[str] = field(default_factory=set)
+
+
+async def read_twins(connection: Any, found: Given, now: Now) -> None:
+    """Add the twins that a frame has to what is stored now.
+
+    Each record that is referred to is read once: joined to every row, their names cost more than
+    all else of the rows.
+    """
+    for path in _paths(found):
+        ids = now.cells[path.column]
+        for name, entity in reversed(path.names):
+            distinct = [one for one in pc.unique(ids).to_pylist() if one is not None]
+            parent = f"t.{quoted(entity.parent_column or '')}" if entity.is_inner else "NULL"
+            rows = await connection.fetch(
+                f"SELECT t.id::text, t.{quoted(entity.label)}, {parent}::text "
+                f"FROM {quoted(entity.name)} AS t WHERE t.id = ANY ($1::uuid[])",
+                distinct,
+            )
+            keys, labels, parents = (
+                pa.array([row[place] for row in rows], pa.string()) for place in range(3)
+            )
+            at = pc.index_in(ids, value_set=keys)
+            now.cells[name] = labels.take(at)
+            ids = parents.take(at)
 
 
 async def follow(connection: Any, found: Given, now: Now) -> None:
@@ -79,7 +104,7 @@ def _paths(found: Given) -> list[Path]:
         names = tables.twins(column)
         entities = [tables.entity(keys) for keys in tables.path(column)]
         pairs = tuple((twin.name, one) for twin, one in zip(names, entities, strict=True))
-        if any(name in found.cells for name, _ in pairs):
+        if any(name in found.columns for name, _ in pairs):
             made.append(Path(column, pairs))
     return made
 
@@ -217,6 +242,8 @@ class _Lookup:
             if key not in self._named:
                 self._named[key] = await self._one(entity, world, inside, name)
             inside = self._named[key]
+            if inside is None and level < len(above) and name in self._known[above[level]].before:
+                inside = above[level]
             if inside is None:
                 near = await self._near(entity, world, name)
                 found = self._found.stored.name
