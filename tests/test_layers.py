@@ -46,7 +46,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "adbc_driver_manager": "database",
         "adbc_driver_postgresql": "database",
         "psutil": "database",
-        "pandas": "frames collection workspace",
+        "pandas": "frames collection workspace history",
         "pyarrow": "database frames transfer",
         "numpy": "frames transfer",
         "PIL": "demo transfer",
@@ -67,7 +67,12 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "platformdirs": "config",
     }.items()
 }
-ONLY_FOR_TYPES = {("collection", "pandas"), ("workspace", "pandas"), ("database", "pyarrow")}
+ONLY_FOR_TYPES = {
+    ("collection", "pandas"),
+    ("workspace", "pandas"),
+    ("history", "pandas"),
+    ("database", "pyarrow"),
+}
 """Named in annotations, so loaded by type checkers alone."""
 
 

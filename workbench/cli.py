@@ -243,6 +243,30 @@ def _server(url: str | None) -> tuple[RemoteServer, Settings]:
     return RemoteServer(settings.server), settings
 
 
+@app.command()
+def forget(
+    keep_days: Annotated[
+        int, typer.Option(help="Details of changes older than so many days go.", min=0)
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget what old changes changed; who made them, when and why stays. For the owner alone.
+
+    By default everything is kept. There is no past before what is forgotten, and no undo of it.
+    """
+    from workbench.history.retention import forget
+    from workbench.wiring import open_database
+
+    if not yes:
+        typer.confirm(f"Forget the details of changes older than {keep_days} days?", abort=True)
+
+    async def work() -> int:
+        async with open_database() as owner:
+            return await forget(owner, keep_days=keep_days)
+
+    typer.echo(f"The details of {asyncio.run(work()):,} changes are forgotten.")
+
+
 users = typer.Typer(help="List, add, invite and change users.", no_args_is_help=True)
 app.add_typer(users, name="users")
 Role = Annotated[str, typer.Option(help="viewer, editor or admin.")]
@@ -307,6 +331,8 @@ def change_user(
     ] = None,
 ) -> None:
     """Change a user's role, or whether they may sign in; it counts at once."""
+    if role is None and active is None:
+        raise typer.BadParameter("Nothing to change: give --role, --active or --inactive.")
 
     async def work(installation: Installation) -> None:
         user = await installation.people.id_of(email)
