@@ -259,3 +259,23 @@ async def left_behind(sql: asyncpg.Connection) -> list[str]:
         "SELECT relname FROM pg_class WHERE relpersistence <> 'p' AND relkind = 'r'"
     )
     return [row["relname"] for row in rows]
+
+
+def test_how_to_read_a_file_is_said_and_remembered(workbench, tmp_path):
+    (tmp_path / "worlds.csv").write_text("name\nElsinore\n")
+    workbench("import", tmp_path / "worlds.csv")
+    rows = "Welt;Figur\nElsinore;Kämmerer\n"
+    path = tmp_path / "rollen.csv"
+    path.write_bytes(rows.encode("cp1252"))
+    said = ("--table", "personas", "--column", "Welt=world", "--column", "Figur=name")
+    done = workbench(
+        "import", path, *said, "--encoding", "cp1252", "--delimiter", ";", "--remember"
+    )
+    assert done.returncode == 0
+    assert "personas: 1 read, 1 inserted" in done.stdout
+    done = workbench("import", path)
+    assert "personas: 1 read, 0 inserted, 0 updated, 1 unchanged" in done.stdout
+    for wrong in (("--column", "Rolle"), ("--encoding", "klingon"), ("--delimiter", "::")):
+        done = workbench("import", path, *wrong)
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr

@@ -17,6 +17,7 @@ from workbench.transfer import nested
 from workbench.transfer.json_text import Damaged, Records, records_of
 from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
+from workbench.transfer.tables import TABLES
 
 _PIECE_ROWS = 20_000
 _HALF_CHARACTER = "This holds half a character (a lone surrogate). Take it out."
@@ -79,10 +80,9 @@ def _resolved(kinds: Mapping[str, set[type]]) -> dict[str, pa.DataType]:
 def _tables(opening: Opening, records: Records) -> list[Feed]:
     """Return the lists of one object, each of the table that it is called by."""
     [(_, whole)] = records(opening, Findings())
-    plurals = {stored.plural: stored for stored in STORED.values()}
     feeds = []
     for plural, elements in whole.items() if isinstance(whole, dict) else ():
-        part = replace(opening, file=f"{opening.file}, {plural}", stored=plurals[plural])
+        part = replace(opening, file=f"{opening.file}, {plural}", stored=TABLES[plural])
         feeds.append(_feed(part, _types(elements), partial(_numbered, elements)))
     return feeds
 

@@ -14,8 +14,9 @@ from typing import Any
 from workbench.entities import ENTITIES, LINKS, Entity, Link, Stored
 from workbench.transfer.headers import known_columns
 from workbench.transfer.lookups import lookups
+from workbench.transfer.tables import TABLES
 
-_PLURALS = {entity.plural: entity for entity in ENTITIES.values() if entity.name != "user"}
+_PLURALS = {entity.plural: entity for entity in ENTITIES.values() if entity.plural in TABLES}
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,8 @@ def holder(record: Mapping[str, Any]) -> Entity[Any, Any] | None:
 
 def holds_tables(record: Mapping[str, Any]) -> bool:
     """Whether `record` has nothing but lists that are called as tables are."""
-    named = {stored.plural for stored in (*ENTITIES.values(), *LINKS.values())}
     return bool(record) and all(
-        name in named and _is_list_of_records(value) for name, value in record.items()
+        name in TABLES and _is_list_of_records(value) for name, value in record.items()
     )
 
 

@@ -67,11 +67,15 @@ class Workbook:
                 "This is not an Excel file, whatever its name says. If it is a text file, name it "
                 ".csv and import it again.",
             ) from None
-        self._refuse_bombs(path.stat().st_size)
         self._since_1904 = False
-        self.sheets = self._sheets()
-        self._dates = self._date_styles()
         self._texts: list[str] | None = None
+        try:
+            self._refuse_bombs(path.stat().st_size)
+            self.sheets = self._sheets()
+            self._dates = self._date_styles()
+        except UnreadableFile:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,68 @@
+"""However large a file is, no more of it is in memory than a few megabytes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+READ = """
+import sys
+from pathlib import Path
+from workbench.transfer.readers import feeds, pieces
+from workbench.transfer.report import Findings
+
+def peak():  # the most this process ever had, in kilobytes; not what it inherited
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+    return int(line.split()[1])
+
+findings, rows = Findings(), 0
+for feed in feeds(Path(sys.argv[1]), findings):
+    for piece in pieces(feed, findings, {}):
+        rows += piece.cells.num_rows
+assert not findings.problems, findings.problems[:1]
+print(rows, peak())
+"""
+
+
+def line_of_csv(n: int) -> str:
+    return f'Elsinore,Persona {n},"a description, number {n}, of ""some"" length",to be {n}\n'
+
+
+def line_of_json(n: int) -> str:
+    return json.dumps({"world": "Elsinore", "name": f"Persona {n}", "motto": f"to be {n}"}) + "\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("suffix", "header", "line"),
+    [
+        ("csv", "world,name,description,motto\n", line_of_csv),
+        ("jsonl", "", line_of_json),
+    ],
+)
+def test_memory_does_not_grow_with_the_file(
+    tmp_path: Path, suffix: str, header: str, line: Callable[[int], str]
+) -> None:
+    peaks = []
+    for count in (200_000, 800_000):
+        path = tmp_path / f"personas.{suffix}"
+        with path.open("w") as out:
+            out.write(header)
+            out.writelines(line(n) for n in range(count))
+        done = subprocess.run(
+            [sys.executable, "-c", READ, str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        rows, peak = map(int, done.stdout.split())
+        assert rows == count
+        peaks.append(peak)
+    assert peaks[1] - peaks[0] < 60 * 1024  # of 35 MB and more that the larger file has in addition
+    assert peaks[1] < 400 * 1024
