@@ -187,6 +187,10 @@ def test_users_are_listed_added_and_changed(workbench):
         assert refused.returncode == 1
         assert told in refused.stderr
         assert "Traceback" not in refused.stderr
+    nothing = workbench("users", "change", "eve@example.org")
+    assert nothing.returncode == 2
+    assert "Nothing to change" in nothing.stderr
+    assert nothing.stdout == ""
 
 
 def test_users_are_invited_by_a_link_that_is_printed_once(workbench):

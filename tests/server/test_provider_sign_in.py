@@ -223,10 +223,19 @@ def test_another_identity_is_linked_from_the_account_and_ends_other_sessions(sit
         site.sign_in(browser, "alice")
         site.sign_in(other, "alice")
         assert link(site, browser, "unverified-anna").headers["Location"] == "/account?done=linked"
-        assert browser.get("/account").status_code == 200
+        assert "Your other sessions have ended" in browser.get("/account?done=linked").text
         assert other.get("/account").status_code == 302, "whoever else was in is out"
         assert site.sign_in(later, "unverified-anna").status_code == 302
         assert "alice" in later.get("/account").text
+
+
+def test_an_identity_that_is_linked_already_ends_no_session_and_says_so(site):
+    with site.browser() as browser, site.browser() as other:
+        site.sign_in(browser, "carol")
+        site.sign_in(other, "carol")
+        assert link(site, browser, "carol").headers["Location"] == "/account?done=known"
+        assert "You could sign in that way already." in browser.get("/account?done=known").text
+        assert other.get("/account").status_code == 200
 
 
 def test_an_identity_of_somebody_else_is_not_linked(site):

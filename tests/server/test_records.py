@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+import workbench.auth
 from workbench.auth.events import Event
 from workbench.server.records import device_of, happenings
 
@@ -67,7 +70,25 @@ def test_an_attempt_that_failed_says_what_it_was_aimed_at():
     refused = event("refused", account="https://idp 7", provider="github", address="192.0.2.1")
     (told,) = happenings([refused], {"github": "GitHub"}, whose=True)
     assert told.failed
-    assert told.facts == ["https://idp 7", "by GitHub", "192.0.2.1"]
+    assert told.facts == ["7", "by GitHub", "192.0.2.1"]
+
+
+def test_an_attempt_that_was_refused_says_why_in_words_and_the_address_the_provider_told():
+    known = {"account": "https://idp 7", "provider": "github"}
+    refused = event("refused", detail="no_account eve@example.org", **known)
+    (told,) = happenings([refused], {"github": "GitHub"}, whose=True)
+    assert told.facts == ["eve@example.org", "there is no account", "by GitHub"]
+    failed = event("failed", detail="clock", provider="github")
+    (told,) = happenings([failed], {"github": "GitHub"}, whose=True)
+    assert (told.what, told.facts) == ("Sign-in failed", ["the clocks are apart", "by GitHub"])
+
+
+def test_every_reason_for_a_refused_sign_in_has_words():
+    (folder,) = workbench.auth.__path__
+    files = [Path(folder, "arrivals.py"), Path(folder, "providers", "refusals.py")]
+    codes = {code for f in files for code in re.findall(r'code="(\w+)"', f.read_text())}
+    told = happenings([event("refused", detail=code) for code in sorted(codes)], {})
+    assert not [one.facts for one in told if " " not in one.facts[0]]
 
 
 def test_an_event_of_a_kind_that_is_new_is_told_by_its_name():

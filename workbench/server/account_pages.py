@@ -28,9 +28,11 @@ __all__ = ["handlers", "status_of", "uuid_of"]
 _EVENTS = 20
 _TOKEN_DAYS = (7, 30, 90, 365)
 _NAMES = ("first_name", "last_name", "display_name", "phone")
+_NO_SESSION = "You have no such session. It may have ended meanwhile."
 _DONE = {
     "named": "Your names are saved.",
     "linked": "You can sign in that way too, from now on. Your other sessions have ended.",
+    "known": "You could sign in that way already.",
     "unlinked": "That way to sign in is gone. Your other sessions have ended.",
     "ended": "The session has ended, and the pages open in it are closed.",
     "others-ended": "All your other sessions have ended.",
@@ -206,6 +208,10 @@ class SessionHandler(AccountForm):
             ended = await self.doors.sessions.end_others(own.userid, own.session)
         else:
             ended = await self.doors.sessions.end(uuid_of(named), own.userid)
+            if not ended:
+                self.set_status(HTTPStatus.NOT_FOUND)
+                await self.show("sessions", {"*": _NO_SESSION})
+                return
         for session in ended:
             self.identity.session_ended(str(session))
             await self.doors.events.record(

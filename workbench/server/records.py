@@ -12,6 +12,7 @@ from workbench.auth.events import REFUSALS, Event
 __all__ = ["Happening", "device_of", "happenings"]
 
 _AGENT_CHARACTERS = 60
+_ATTEMPTS = ("refused", "failed", "wrong_state")  # their detail is why, and an address if told
 # The first that fits: browsers name those they want to be taken for as well.
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -36,6 +37,7 @@ _WORDS = {
     "signed_in": "Signed in",
     "signed_out": "Signed out",
     "refused": "Sign-in refused",
+    "failed": "Sign-in failed",
     "wrong_link": "A link that is none, or was used",
     "wrong_token": "A token that is none, or has ended",
     "wrong_code": "A wrong code of a program",
@@ -56,6 +58,25 @@ _WORDS = {
     "device_denied": "Program turned away",
     "device_signed_in": "Program signed in",
     "code_reused": "Code of a program used twice",
+}
+
+_REASONS = {
+    "clock": "the clocks are apart",
+    "denied": "the provider was not allowed to say who it is",
+    "expired": "it took too long or was used already",
+    "garbled": "the provider's answer could not be understood",
+    "inactive": "the account is shut out or deleted",
+    "invitation": "the invitation cannot be used",
+    "link_first": "the address of the account is not proved",
+    "mismatch": "the answer was to another sign-in",
+    "misconfigured": "the provider is not set up correctly",
+    "no_account": "there is no account",
+    "no_email": "the provider gave no e-mail address",
+    "state": "another browser, or too late",
+    "taken": "it leads to another account",
+    "unreachable": "the provider did not answer",
+    "untrusted": "the provider's answer could not be trusted",
+    "unverified": "the provider does not answer for the e-mail address",
 }
 
 
@@ -93,10 +114,15 @@ def happenings(
 
 
 def _facts(event: Event, labels: Mapping[str, str], *, whose: bool) -> Iterable[str | None]:
+    detail, told = event.detail, None
+    code, _, email = (detail or "").partition(" ")
+    if event.kind in _ATTEMPTS and code in _REASONS:
+        detail, told = _REASONS[code], email
     if whose:
-        # What an attempt was aimed at tells an administrator more than nothing does.
-        yield event.email or event.account
-    yield event.detail
+        # What an attempt was aimed at tells an administrator more than nothing does: the e-mail
+        # address that the provider told, else its own name for them, without its address.
+        yield event.email or told or (event.account or "").rpartition(" ")[2]
+    yield detail
     yield event.provider and f"by {labels.get(event.provider, event.provider)}"
     if event.by_email and event.by_email != event.email:
         yield f"done by {event.by_email}"

@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 
 from workbench.auth.pending import PENDING_SECONDS, Attempt
 from workbench.auth.secrets import digest
+from workbench.auth.words import plain
 from workbench.errors import SignInRefused
 from workbench.server.identity import SignedIn, without_token
 from workbench.server.pages import PersonHandler
@@ -221,6 +222,7 @@ class ComeBackHandler(ProviderHandler):
     """Takes the answer of a provider."""
 
     account: str | None = None
+    email: str | None = None
 
     @allow_unauthenticated
     async def get(self, name: str) -> None:
@@ -241,7 +243,7 @@ class ComeBackHandler(ProviderHandler):
                     self.caller,
                     provider=name,
                     account=self.account,
-                    detail=refused.code,
+                    detail=" ".join(filter(None, (refused.code, self.email))),
                 )
             self.refuse(name, refused)
 
@@ -256,12 +258,16 @@ class ComeBackHandler(ProviderHandler):
         self.clear_cookie(cookie, path=self.base_url, secure=self.identity.secure)
         identity = await self.doors.flow.finish(name, attempt.kept, answer)
         self.account = f"{identity.issuer} {identity.subject}"
+        self.email = identity.email and plain(identity.email)
         await self.doors.events.check(self.caller, self.account)
         if attempt.session is not None:
             if self.current_user is None or self.person.session != attempt.session:
                 raise SignInRefused(_ELSEWHERE, code="state")
+            before = await self.doors.accounts.identities(self.person.userid)
+            told = (identity.issuer, identity.subject)
+            known = told in [(one.issuer, one.subject) for one in before]
             await self.doors.accounts.link(identity, self.person, self.caller)
-            self.redirect(f"{attempt.wanted}?done=linked")
+            self.redirect(f"{attempt.wanted}?done={'known' if known else 'linked'}")
             return
         user = await self.doors.accounts.enter(identity, self.caller, attempt.invitation)
         await self.identity.start_session(self, user, name, identity)
