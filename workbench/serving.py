@@ -33,7 +33,8 @@ Say = Callable[[str], None]
 
 _REAP_SECONDS = 10
 _EXTENDED_SECONDS = 240
-_LAB_CONNECTIONS = 60  # of all its kernels together
+_LAB_CONNECTIONS = 20  # of all its kernels together
+_PAGE_POOL = "1"  # and another one at need: pages are many, and each does little at once
 
 
 def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
@@ -70,7 +71,7 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
             doors=doors,
             notebook=dashboard_notebook(),
             port=port,
-            kernel_environment=page_environment(settings),
+            kernel_environment={**page_environment(settings), "WORKBENCH_POOL_SIZE": _PAGE_POOL},
             on_ready=ready,
             on_new_link=lambda link: say(f"Signed in. For another browser: {link}"),
             beside=_keep_house(database),
