@@ -11,6 +11,7 @@ from workbench.editing import RepositorySource
 from workbench.entities import STORED
 from workbench.errors import NotAllowed, NotFound, Refused
 from workbench.history.retention import forget
+from workbench.store.overview import numbers
 
 
 async def test_a_past_reads_as_the_workspace_did_then(wb, denmark, now):
@@ -42,6 +43,42 @@ async def test_a_past_reads_as_the_workspace_did_then(wb, denmark, now):
         columns = [c for c in frame.columns if c != "updated_at"]
         assert frame[columns].equals(frames[name][columns]), name
     assert str(await past.outline("Denmark")) == tree
+
+
+async def test_numbers_appearances_and_places_are_those_of_the_moment(wb, denmark, now):
+    then = await now()
+    before = await numbers(wb.database, denmark.world.id)
+    await wb.personas.update(denmark.hamlet, name="GHOST")
+    await wb.scene_personas.remove(denmark.cast)
+    await wb.locations.update(denmark.hall, parentid=None)
+    await wb.stories.remove(denmark.story)
+    past = wb.as_of(then)
+    assert await numbers(past.database, denmark.world.id) == before
+    assert await numbers(wb.database, denmark.world.id) != before
+    (appearance,) = await past.appearances(scene=denmark.scene)
+    assert (appearance.persona, appearance.story, appearance.words) == ("HAMLET", "Hamlet", 7)
+    assert [p.path for p in await past.subtree(denmark.castle)] == [
+        ("Elsinore",),
+        ("Elsinore", "Hall"),
+    ]
+    assert [p.name for p in await wb.subtree(denmark.castle)] == ["Elsinore"]
+
+
+async def test_a_row_of_many_lives_is_what_it_was_in_each(wb, denmark, now):
+    times = []
+    for kind in ("prince", "ghost"):
+        one = await wb.personas.get(denmark.ophelia.id)
+        await wb.personas.update(one, kind=kind)
+        times.append(await now())
+        await wb.personas.remove(one.id)
+        await wb.personas.purge(one.id)
+        gone = await wb.changes(limit=1)
+        await wb.undo(gone["changeset"].iloc[0])
+        await wb.personas.restore(one.id)
+    for moment, kind in zip(times, ("prince", "ghost"), strict=True):
+        told = await wb.as_of(moment).personas.get(denmark.ophelia.id)
+        assert (told.kind, told.deleted_at) == (kind, None)
+        assert await wb.as_of(moment).personas.count() == 2
 
 
 async def test_updated_at_of_a_row_is_that_of_its_last_change_until_then(wb, denmark, now):
