@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from workbench.history.origin import notebook_cell
 
@@ -14,7 +15,11 @@ from workbench.history.origin import notebook_cell
 def kernel(monkeypatch):
     """Stands in for the shell of a Jupyter kernel."""
     asked = {"header": {"msg_type": "execute_request"}, "metadata": {"cellId": "3f2a91bc"}}
-    shell = SimpleNamespace(execution_count=12, user_ns={}, get_parent=lambda: asked)
+    shell = SimpleNamespace(
+        history_manager=SimpleNamespace(input_hist_parsed=[""] * 13),
+        user_ns={},
+        get_parent=lambda: asked,
+    )
     module = SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", module)
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/ann/plays/cast.ipynb")
@@ -30,6 +35,28 @@ def test_a_cell_is_told_by_notebook_number_and_id(kernel, monkeypatch):
     assert notebook_cell() == "notebook, cell [12]"
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
     assert notebook_cell() is None
+
+
+def test_a_kernel_itself_tells_its_cell(monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "plays/cast.ipynb")
+    manager, client = start_new_kernel(kernel_name="python3", independent=True)
+    try:
+        code = "from workbench.history.origin import notebook_cell; print(notebook_cell())"
+        said = []
+        for _ in range(2):
+            message = client.session.msg(
+                "execute_request",
+                {"code": code, "silent": False, "store_history": True, "allow_stdin": False},
+                metadata={"cellId": "3f2a91bc"},
+            )
+            client.shell_channel.send(message)
+            while (heard := client.get_iopub_msg(timeout=60))["msg_type"] != "stream":
+                assert heard["msg_type"] != "error", heard["content"]
+            said.append(heard["content"]["text"].strip())
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert said == [f"notebook plays/cast.ipynb, cell [{n}] 3f2a91bc" for n in (1, 2)]
 
 
 async def test_each_change_says_from_where_it_came(wb):

@@ -28,4 +28,6 @@ def notebook_cell() -> str | None:
     if asked.get("header", {}).get("msg_type", "execute_request") != "execute_request":
         return f"notebook {name}, a widget".replace(" ,", ",")
     cell = (asked.get("metadata") or {}).get("cellId") or ""
-    return f"notebook {name}, cell [{shell.execution_count}] {cell}".replace(" ,", ",").strip()
+    # What `In` holds; the counter itself goes up before or after, as versions of IPython will.
+    number = len(shell.history_manager.input_hist_parsed) - 1
+    return f"notebook {name}, cell [{number}] {cell}".replace(" ,", ",").strip()
