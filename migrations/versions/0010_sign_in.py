@@ -171,7 +171,8 @@ LOGIN_COLUMNS = (
 )
 
 # As in 0008, with what it is for. A login that is kept does not end when it is unused: whoever
-# holds it cannot ask for another one.
+# holds it cannot ask for another one. All logins of a user together open no more connections than
+# 40 % of what the server has, so that nobody keeps everybody else out.
 ISSUE_LOGIN = """
 CREATE FUNCTION auth.issue_login(
   for_user uuid, verifier text, purpose text,
@@ -182,10 +183,13 @@ CREATE FUNCTION auth.issue_login(
 DECLARE
   granted text;
   live integer;
+  taken integer;
+  share integer := least(100, current_setting('max_connections')::integer * 2 / 5);
 BEGIN
+  -- One after the other for each user, so that together they take no more than is theirs.
   SELECT CASE WHEN u.role = 'viewer' OR read_only THEN 'workbench_viewer' ELSE 'workbench_editor' END
     INTO granted FROM public."user" AS u
-    WHERE u.id = for_user AND u.is_active AND u.deleted_at IS NULL FOR SHARE;
+    WHERE u.id = for_user AND u.is_active AND u.deleted_at IS NULL FOR NO KEY UPDATE;
   IF granted IS NULL THEN
     RAISE insufficient_privilege USING
       MESSAGE = 'this user is not active', CONSTRAINT = 'active_user', TABLE = 'user';
@@ -211,9 +215,10 @@ BEGIN
     WHERE l.userid = for_user AND (l.revoked_at IS NOT NULL OR l.expires_at <= clock_timestamp()
       OR NOT l.kept AND l.created_at < clock_timestamp() - interval '1 minute'
         AND NOT auth.in_use(l.rolname));
-  SELECT count(*) INTO live FROM auth.login AS l
+  SELECT count(*), coalesce(sum(r.rolconnlimit), 0) INTO live, taken
+    FROM auth.login AS l JOIN pg_roles AS r ON r.rolname = l.rolname
     WHERE l.userid = for_user AND l.revoked_at IS NULL AND l.expires_at > clock_timestamp();
-  IF live >= 40 THEN
+  IF live >= 40 OR taken >= share THEN
     RAISE configuration_limit_exceeded USING
       MESSAGE = format('this user has %s logins in use', live), CONSTRAINT = 'many_logins',
       TABLE = 'login';
@@ -223,7 +228,7 @@ BEGIN
   EXECUTE format(
     'CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS '
     'CONNECTION LIMIT %s PASSWORD %L VALID UNTIL %L IN ROLE %I',
-    rolname, greatest(1, least(connections, 60)), verifier, expires_at, granted);
+    rolname, greatest(1, least(connections, 60, share - taken)), verifier, expires_at, granted);
   EXECUTE format('GRANT %I TO workbench_logins{inherit}', rolname);
   EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''60s''', rolname);
   EXECUTE format('ALTER ROLE %I SET lock_timeout = ''30s''', rolname);
@@ -336,6 +341,15 @@ WHERE s.ended_at IS NULL AND s.expires_at > clock_timestamp() AND s.seen_at + s.
   AND u.is_active AND u.deleted_at IS NULL
 """
 
+# Administrators, and whether they can come in: by an identity, or, while nobody at all signs in by
+# one, by the link of the machine.
+ADMINISTRATOR = """
+CREATE VIEW auth.administrator AS
+SELECT u.id, EXISTS (SELECT FROM auth.identity AS i WHERE i.userid = u.id)
+  OR NOT EXISTS (SELECT FROM auth.identity) AS comes_in
+FROM "user" AS u WHERE u.role = 'admin' AND u.is_active AND u.deleted_at IS NULL
+"""
+
 # Ends what has run out, so that its logins end too, and forgets what nobody asks for any more.
 TIDY = """
 CREATE FUNCTION auth.tidy() RETURNS void
@@ -386,7 +400,9 @@ BEGIN
   IF NOT FOUND THEN
     RAISE no_data_found USING MESSAGE = 'there is no such account', CONSTRAINT = 'there_user', TABLE = 'user';
   END IF;
-  IF NOT EXISTS (SELECT FROM public."user" WHERE role = 'admin' AND is_active AND deleted_at IS NULL AND id <> of_user) THEN
+  IF EXISTS (SELECT FROM auth.administrator WHERE id = of_user)
+    AND NOT EXISTS (SELECT FROM auth.administrator WHERE id <> of_user AND comes_in)
+  THEN
     RAISE restrict_violation USING
       MESSAGE = 'the last administrator stays', CONSTRAINT = 'last_user', TABLE = 'user';
   END IF;
@@ -395,6 +411,7 @@ BEGIN
     IF heir IS NULL OR heir = of_user OR NOT EXISTS (
       SELECT FROM public.world_member AS m JOIN public."user" AS u ON u.id = m.userid
       WHERE m.worldid = one.id AND m.userid = heir AND u.is_active AND u.deleted_at IS NULL
+        AND u.role <> 'viewer'
     ) THEN
       RAISE restrict_violation USING
         MESSAGE = 'a world has no heir', CONSTRAINT = 'heir_world', TABLE = 'world', DETAIL = one.name;
@@ -435,6 +452,10 @@ BEGIN
   IF heir IS NULL THEN
     RAISE no_data_found USING
       MESSAGE = 'nobody who may sign in has this address', CONSTRAINT = 'there_user', TABLE = 'user';
+  END IF;
+  IF EXISTS (SELECT FROM public."user" AS u WHERE u.id = heir AND u.role = 'viewer') THEN
+    RAISE restrict_violation USING
+      MESSAGE = 'this account may only read', CONSTRAINT = 'edits_user', TABLE = 'user';
   END IF;
   -- Nobody takes a world from its owner, unless that one is gone.
   IF heir = rules.acting_user() AND EXISTS (
@@ -520,6 +541,58 @@ BEGIN
 END $$;
 """
 
+# As in 0009, without the owners of worlds that are public, and no more: those are told by name only.
+FELLOWS = """
+CREATE OR REPLACE FUNCTION rules.fellows() RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  me uuid := rules.acting_user();
+BEGIN
+  IF me IS NULL THEN
+    RETURN '{}';
+  END IF;
+  RETURN ARRAY(
+    SELECT me
+    UNION SELECT ownerid FROM public.world WHERE id = ANY (rules.shared())
+    UNION SELECT m.userid FROM public.world_member AS m WHERE m.worldid = ANY (rules.shared())
+  );
+END $$;
+"""
+
+OWNERS = """
+CREATE FUNCTION rules.owners(worlds uuid[]) RETURNS TABLE (worldid uuid, name text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  readable uuid[] := rules.worlds('viewer');
+BEGIN
+  RETURN QUERY
+    SELECT w.id, coalesce(u.display_name, nullif(concat_ws(' ', u.first_name, u.last_name), ''),
+      nullif(split_part(u.email, '@', 1), ''), 'somebody')::text
+    FROM public.world AS w JOIN public."user" AS u ON u.id = w.ownerid
+    WHERE w.id = ANY (worlds) AND w.id = ANY (readable);
+END $$;
+"""
+
+# As in 0009; of those who may change something.
+MANAGERS = """
+CREATE OR REPLACE FUNCTION rules.managers(of_world uuid) RETURNS text[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF of_world <> ALL (rules.worlds('viewer')) THEN
+    RETURN '{}';
+  END IF;
+  RETURN ARRAY(
+    SELECT coalesce(u.display_name, nullif(concat_ws(' ', u.first_name, u.last_name), ''),
+      CASE WHEN of_world = ANY (rules.shared()) THEN u.email ELSE split_part(u.email, '@', 1) END)
+    FROM public."user" AS u
+    WHERE u.deleted_at IS NULL AND u.is_active AND u.role <> 'viewer' AND (
+      u.id IN (SELECT ownerid FROM public.world WHERE id = of_world)
+      OR u.id IN (SELECT userid FROM public.world_member WHERE worldid = of_world AND role = 'manager'))
+    ORDER BY 1 LIMIT 5
+  );
+END $$;
+"""
+
 OF_LOGINS = {
     "issue_login(uuid, text, text, interval, integer, boolean, uuid, uuid, boolean)": ISSUE_LOGIN,
     "extend_logins(name[], interval)": EXTEND_LOGINS,
@@ -533,6 +606,7 @@ OF_SERVER = {
 }
 OF_MEMBERS = {
     "members(uuid)": (MEMBERS, "workbench_viewer"),
+    "owners(uuid[])": (OWNERS, "workbench_viewer"),
     "unshare(uuid, text)": (UNSHARE, "workbench_viewer"),
     "hand_over(uuid, text)": (HAND_OVER, "workbench_editor"),
 }
@@ -555,7 +629,7 @@ SERVER_MAY = (
         for table in ("identity", "session", "pending", "invitation", "device", "token")
     ),
     "GRANT SELECT, INSERT ON auth.event TO workbench_server",
-    "GRANT SELECT ON auth.live_session TO workbench_server",
+    "GRANT SELECT ON auth.live_session, auth.administrator TO workbench_server",
 )
 
 POLICIES = (
@@ -573,16 +647,36 @@ POLICIES = (
 )
 
 
+# Where a superuser acts as the owner, as in the embedded server: connections are kept back for the
+# owner. It stays on the way back, for other databases of the server may need it.
+RESERVED = """
+DO $$
+DECLARE
+  owner name := current_user;
+BEGIN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) AND owner <> session_user
+    AND current_setting('server_version_num')::integer >= 160000
+  THEN
+    SET LOCAL ROLE NONE;
+    EXECUTE format('GRANT pg_use_reserved_connections TO %I', owner);
+    EXECUTE format('SET LOCAL ROLE %I', owner);
+  END IF;
+END $$;
+"""
+
+
 def upgrade() -> None:
     bind = op.get_bind()
     offline = op.get_context().as_sql
     version = (15,) if offline else bind.dialect.server_version_info
+    op.execute(RESERVED)
     for statements in TABLES.values():
         for statement in statements.split(";"):
             op.execute(statement)
     for statement in LOGIN_COLUMNS:
         op.execute(statement)
     op.execute(LIVE_SESSION)
+    op.execute(ADMINISTRATOR)
     op.execute("DROP FUNCTION auth.issue_login(uuid, text, text, interval, integer, boolean)")
     op.execute("DROP FUNCTION auth.reap(interval, interval, interval)")
     op.execute("GRANT CREATE ON SCHEMA auth TO workbench_logins")
@@ -608,7 +702,8 @@ def upgrade() -> None:
         op.execute(function)
         op.execute(f"REVOKE EXECUTE ON FUNCTION rules.{name} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION rules.{name} TO {group}")
-    op.execute(SHARE)
+    for function in (SHARE, FELLOWS, MANAGERS):
+        op.execute(function)
     for statement in SERVER_MAY:
         op.execute(statement)
     for table in TABLES:
@@ -638,7 +733,8 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION rules.{name}")
     for name in (*OF_LOGINS, *OF_SERVER, "give_world(uuid, uuid)"):
         op.execute(f"DROP FUNCTION auth.{name}")
-    op.execute(rights.SHARE.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    for function in (rights.SHARE, rights.FELLOWS, rights.MANAGERS):
+        op.execute(function.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     op.execute(logins.USER_CHANGED.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     op.execute("GRANT CREATE ON SCHEMA auth TO workbench_logins")
     for name, function in logins.FUNCTIONS.items():
@@ -647,7 +743,7 @@ def downgrade() -> None:
             serving(name)
             op.execute(f"ALTER FUNCTION auth.{name} OWNER TO workbench_logins")
     op.execute("REVOKE CREATE ON SCHEMA auth FROM workbench_logins")
-    op.execute("DROP VIEW auth.live_session")
+    op.execute("DROP VIEW auth.live_session, auth.administrator")
     for column in ("read_only", "kept", "sessionid", "tokenid"):
         op.execute(f"ALTER TABLE auth.login DROP COLUMN {column}")
     for table in reversed(TABLES):

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from workbench.database.logins import extend_logins, issue_login
+from workbench.database.translate import translate
 from workbench.errors import NotAllowed
 
 REFUSED = (asyncpg.InsufficientPrivilegeError,)
@@ -210,6 +211,33 @@ async def test_the_last_administrator_stays(people, sql):
     )
     with pytest.raises(asyncpg.RestrictViolationError):
         await sql.execute("SELECT auth.delete_account($1)", people.ids["ada"])
+
+
+async def test_the_last_administrator_who_can_sign_in_stays(people, sql):
+    identify = (
+        "INSERT INTO auth.identity (issuer, subject, userid, provider) VALUES ('i', $1, $2, 'p')"
+    )
+    await sql.execute(identify, "ada", people.ids["ada"])
+    with pytest.raises(asyncpg.RestrictViolationError):  # tester@localhost has no way in
+        await sql.execute("SELECT auth.delete_account($1)", people.ids["ada"])
+    await sql.execute("SELECT auth.delete_account($1)", people.ids["eve"])  # who is none
+    await sql.execute("UPDATE \"user\" SET role = 'admin' WHERE id = $1", people.ids["bob"])
+    await sql.execute(identify, "bob", people.ids["bob"])
+    await sql.execute("SELECT auth.delete_account($1)", people.ids["ada"])
+
+
+async def test_no_world_goes_to_somebody_who_may_only_read(people, sql):
+    with pytest.raises(asyncpg.RestrictViolationError) as refused:
+        await people["ann"].execute("SELECT rules.hand_over($1, 'ivo@example.org')", people.world)
+    assert "may only read" in str(translate(refused.value))
+    heirs = json.dumps({str(people.world): str(people.ids["ivo"])})
+    with pytest.raises(asyncpg.RestrictViolationError) as refused:
+        await sql.execute("SELECT auth.delete_account($1, $2)", people.ids["ann"], heirs)
+    assert "whose account may edit" in str(translate(refused.value))
+    await sql.execute("UPDATE \"user\" SET role = 'viewer' WHERE id = $1", people.ids["max"])
+    assert await people["ann"].fetchval("SELECT rules.managers($1)", people.world) == [
+        "ann@example.org"
+    ]
 
 
 @pytest.fixture

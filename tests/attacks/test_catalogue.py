@@ -201,7 +201,22 @@ async def test_people_are_known_to_those_they_share_a_world_with(people):
     assert await known("eve") == {"eve"}
     assert await known("vera") == {"ann", "max", "bob", "vera", "ivo"}
     await people["ann"].execute("UPDATE world SET is_public = true")
-    assert await known("eve") == {"eve", "ann"}  # whose world it is, but not its members
+    assert await known("eve") == {"eve"}
+    assert await known("vera") == {"ann", "max", "bob", "vera", "ivo"}
+
+
+async def test_who_owns_a_public_world_is_told_by_name_only(people):
+    query = "SELECT name FROM rules.owners(ARRAY[$1::uuid])"
+    assert await people["eve"].fetchval(query, people.world) is None
+    await people["ann"].execute("UPDATE world SET is_public = true")
+    assert await people["eve"].fetchval(query, people.world) == "ann"
+    managers = "SELECT rules.managers($1)"
+    assert await people["eve"].fetchval(managers, people.world) == ["ann", "max"]
+    await people["ann"].execute(
+        "UPDATE \"user\" SET first_name = 'Ann', last_name = 'Archer' WHERE id = $1",
+        people.ids["ann"],
+    )
+    assert await people["eve"].fetchval(query, people.world) == "Ann Archer"
 
 
 async def test_people_change_their_own_names_and_nothing_else(people):

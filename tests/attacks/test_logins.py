@@ -111,11 +111,32 @@ async def test_an_administrators_login_is_an_editors(people):
 
 
 async def test_a_user_has_forty_logins_at_most(people):
-    for _ in range(39):
-        await people.login("eve")
+    for _ in range(30):
+        await people.login("eve", connections=1)
     with pytest.raises(StoreUnavailable, match="logins"):
-        await people.login("eve")
+        for _ in range(10):
+            await people.login("eve", connections=1)
     await people.login("bob")
+
+
+async def test_all_logins_of_a_user_leave_connections_to_others(people, sql):
+    most = int(await sql.fetchval("SHOW max_connections"))
+    with pytest.raises(StoreUnavailable, match="logins"):
+        for _ in range(12):
+            await people.login("eve", connections=30)
+    limits = await sql.fetch(
+        "SELECT rolconnlimit AS n FROM pg_roles JOIN auth.login AS l USING (rolname)"
+        " WHERE l.userid = $1",
+        people.ids["eve"],
+    )
+    assert sum(row["n"] for row in limits) == min(100, most * 2 // 5)
+    assert min(row["n"] for row in limits) >= 1
+    await people.login("bob")
+
+
+async def test_connections_are_kept_back_for_the_server(sql):
+    kept = "SELECT pg_has_role(current_user, 'pg_use_reserved_connections', 'USAGE')"
+    assert await sql.fetchval(kept)
 
 
 async def test_a_login_opens_as_many_sessions_as_it_may(people):

@@ -135,7 +135,18 @@ async def test_the_last_administrator_stays(here, ada, change):
     with pytest.raises(Refused, match="last administrator"):
         await here.people.change(None, ada, **change)
     await here.user("abe", "admin")
+    with pytest.raises(Refused, match="who can sign in"):  # Abe has no way to
+        await here.people.change(None, ada, **change)
+    await here.person("amy", "admin")
     await here.people.change(None, ada, **change)
+
+
+async def test_any_administrator_counts_while_nobody_signs_in_by_an_identity(here):
+    ada = await here.user("ada", "admin")
+    with pytest.raises(Refused, match="last administrator"):
+        await here.people.change(None, ada, role="editor")
+    await here.user("abe", "admin")
+    await here.people.change(None, ada, role="editor")
 
 
 async def test_administrators_who_depose_each_other_at_once_leave_one(here, ada):

@@ -19,11 +19,13 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 import workbench
+from workbench.config import read_settings
 from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.logins import OwnLogin
 from workbench.database.users import acting_user
 from workbench.entities.world import World
+from workbench.wiring import open_server
 from workbench.workspace import Workspace
 
 START_SECONDS = 90
@@ -119,6 +121,10 @@ async def there(up: Running, signed_in) -> AsyncIterator[Workspace]:
 @pytest.fixture
 async def wessex(up: Running, there: Workspace) -> AsyncIterator[tuple[Workspace, World]]:
     """A world of somebody else's that the reader may read, and its owner's workspace."""
+    server, release = await open_server(read_settings(home=up.home))
+    await acting_user(server, "hardy@example.org", role="editor")
+    await server.close()
+    release()
     async with await workbench.connect(home=up.home, user="hardy@example.org") as theirs:
         world = await theirs.worlds.add(name="Wessex")
         await theirs.personas.add(name="Tess", kind="milkmaid", worldid=world.id)

@@ -376,19 +376,33 @@ async def busy(url: str) -> bool:
 # Who acts
 
 
-async def test_an_acting_user_is_added_once_even_when_many_connect_at_once(
-    database_url: str, sql: asyncpg.Connection
-):
+async def test_an_acting_user_is_added_once_even_when_many_connect_at_once(empty_database: str):
+    fresh = Database(Address.parse(empty_database))
+    await migrate(fresh)
+    await fresh.close()
     opened = await asyncio.gather(
         *(
-            workbench.connect(database_url, user=user)
+            workbench.connect(empty_database, user=user)
             for user in ["new@example.org"] * 4 + ["NEW@Example.org"]
         )
     )
     assert len({wb.database.userid for wb in opened}) == 1
     for wb in opened:
         await wb.close()
-    assert await sql.fetchval("SELECT count(*) FROM \"user\" WHERE email ILIKE 'new@%'") == 1
+    sql = await asyncpg.connect(empty_database)
+    assert await sql.fetch('SELECT lower(email), role::text FROM "user"') == [
+        ("new@example.org", "admin")
+    ]
+    await sql.close()
+
+
+async def test_an_acting_user_nobody_knows_is_refused_once_there_is_somebody(
+    database_url: str, sql: asyncpg.Connection
+):
+    with pytest.raises(BadSettings, match=r"no user stranger@example\.org.*users add stranger@"):
+        await workbench.connect(database_url, user="stranger@example.org")
+    assert await sql.fetchval('SELECT count(*) FROM "user"') == 1
+    await no_sessions(database_url, but=1)  # the plain connection of `sql`
 
 
 async def test_an_acting_user_in_the_trash_is_told(database_url: str, sql: asyncpg.Connection):
@@ -432,6 +446,7 @@ async def test_an_owner_who_may_make_roles_is_enough(other_server, tmp_path: Pat
     assert await current(database) is None
     await asyncio.to_thread(other.run, "ALTER ROLE ada CREATEROLE")
     await migrate(database)
+    await acting_user(database, "ada@example.org")
     user = await acting_user(database, "eve@example.org", role="editor")
     stranger = await issue_login(database, user, "tests")
     await database.close()

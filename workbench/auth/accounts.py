@@ -75,7 +75,8 @@ _WORLDS = text(
     "SELECT w.id, w.name, u.id AS heir,"
     " coalesce(u.display_name, nullif(concat_ws(' ', u.first_name, u.last_name), ''), u.email)"
     " AS heir_name FROM world AS w LEFT JOIN (world_member AS m"
-    ' JOIN "user" AS u ON u.id = m.userid AND u.is_active AND u.deleted_at IS NULL)'
+    ' JOIN "user" AS u ON u.id = m.userid AND u.is_active AND u.deleted_at IS NULL'
+    " AND u.role <> 'viewer')"
     " ON m.worldid = w.id WHERE w.ownerid = :user AND w.deleted_at IS NULL"
     " ORDER BY lower(w.name), w.id, heir_name, u.id"
 )

@@ -11,11 +11,16 @@ from workbench.errors import NotAllowed, Refused
 
 __all__ = ["locked_administrators", "require_administrator", "require_one_left"]
 
-_ACTIVE = "FROM \"user\" WHERE role = 'admin' AND is_active AND deleted_at IS NULL"
-_IS_ONE = text(f"SELECT EXISTS (SELECT {_ACTIVE} AND id = :user)")
-_ANY = text(f"SELECT EXISTS (SELECT {_ACTIVE})")
+_IS_ONE = text("SELECT EXISTS (SELECT FROM auth.administrator WHERE id = :user)")
 # In one order, so that two who take each other's place wait and do not clash.
-_LOCK = text(f"SELECT id {_ACTIVE} ORDER BY id FOR NO KEY UPDATE")
+_LOCK = text(
+    "SELECT id FROM \"user\" WHERE role = 'admin' AND is_active AND deleted_at IS NULL"
+    " ORDER BY id FOR NO KEY UPDATE"
+)
+# 2: some who can come in; 1: some who cannot; 0: none.
+_LEVEL = text(
+    "SELECT coalesce(max(CASE WHEN comes_in THEN 2 ELSE 1 END), 0) FROM auth.administrator"
+)
 
 _REFUSAL = "Only an administrator of this installation may do this. Ask one."
 
@@ -26,22 +31,32 @@ async def require_administrator(connection: AsyncConnection, by: UUID | None) ->
         raise NotAllowed(_REFUSAL, entity="user")
 
 
-async def locked_administrators(connection: AsyncConnection, by: UUID | None) -> bool:
+async def locked_administrators(connection: AsyncConnection, by: UUID | None) -> int:
     """Require an administrator, and let none of them change until this transaction ends.
 
     Returns
     -------
-    Whether there is any; see `require_one_left`.
+    How well the installation is administered; see `require_one_left`.
     """
     found = set(await connection.scalars(_LOCK))
     if by is not None and by not in found:
         raise NotAllowed(_REFUSAL, entity="user")
-    return bool(found)
+    return int(await connection.scalar(_LEVEL) or 0)
 
 
-async def require_one_left(connection: AsyncConnection) -> None:
-    """Raise Refused, which undoes the transaction, if it has left no administrator."""
-    if not await connection.scalar(_ANY):
+async def require_one_left(connection: AsyncConnection, before: int) -> None:
+    """Raise Refused, which undoes the transaction, if it has left no administrator.
+
+    One who cannot come in, having never signed in where others do, is none.
+
+    Parameters
+    ----------
+    before
+        What `locked_administrators` returned.
+    """
+    if int(await connection.scalar(_LEVEL) or 0) < before:
         raise Refused(
-            "The last administrator stays one and active. Make another one first.", entity="user"
+            "The last administrator who can sign in stays one and active. Make another one first, "
+            "who signs in.",
+            entity="user",
         )

@@ -175,12 +175,11 @@ class People:
         async def work() -> None:
             values = {"user": user, "role": role, "active": active}
             async with acting(self._database, by, "user") as connection:
-                there_were = await locked_administrators(connection, by)
+                before = await locked_administrators(connection, by)
                 changed = (await connection.execute(_CHANGE, values)).one_or_none()
                 if changed is None:
                     raise NotFound("user", user, "It may be deleted.")
-                if there_were:
-                    await require_one_left(connection)
+                await require_one_left(connection, before)
                 await revoke_invitations(connection, changed.email)
             if role is not None and role != changed.old_role:
                 said = f"{changed.old_role} to {role}"

@@ -68,6 +68,12 @@ _TEXT = {
     "22003": "This number is too large.",
     "22P02": "This is not a value of its kind.",
 }
+_NOT_ALLOWED = {
+    "own_world": (
+        "A world is handed over by its owner, or by a manager to somebody else. Ask its owner to "
+        "hand it to you."
+    ),
+}
 _OTHER_NAME = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
@@ -164,7 +170,8 @@ def translate(
             "The database does not have the tables of this version. Run `workbench migrate`."
         )
     if state in ("42501", "25006", "55000"):  # the last: of a view, such as those of the past
-        return NotAllowed(_refused(entity), entity=entity)
+        rule = getattr(error, "constraint_name", None) or ""
+        return NotAllowed(_NOT_ALLOWED.get(rule) or _refused(entity), entity=entity)
     if state == "P0002":
         return NotFound("user", (values or {}).get("email", "of this name"), "Who may sign in?")
     if state.startswith("23") or state in _TEXT:
@@ -240,12 +247,22 @@ def _refusal(
         )
     if rule == "heir":
         return Refused(
-            "A world of this account has nobody to take it over. Make an heir a member, or "
-            "trash and purge the world.",
+            "A world of this account has nobody to take it over. Make a member of somebody "
+            "whose account may edit, or trash and purge the world.",
+            **about,
+        )
+    if rule == "edits":
+        return Refused(
+            "Whose account may only read cannot own a world. Choose somebody else, or ask an "
+            "administrator to make them an editor.",
             **about,
         )
     if rule == "last":
-        return Refused("The last administrator cannot go. Make another one first.", **about)
+        return Refused(
+            "The last administrator who can sign in cannot go. Make another one first, who "
+            "signs in.",
+            **about,
+        )
     if rule == "fixed":
         return Refused(
             f"The {field} of a {table} cannot change. Add a new one and remove this one.", **about

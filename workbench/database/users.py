@@ -7,36 +7,52 @@ from uuid import UUID
 from sqlalchemy import text
 
 from workbench.database.engine import Database
-from workbench.errors import InTheTrash, shown
+from workbench.errors import BadSettings, InTheTrash, shown
 
-_FIND = text('SELECT id FROM "user" WHERE lower(email) = lower(:email) AND deleted_at IS NULL')
+_FIND = text('SELECT id, deleted_at FROM "user" WHERE lower(email) = lower(:email)')
 _ADD = text(
-    'INSERT INTO "user" (email, role) VALUES (:email, :role)'
-    " ON CONFLICT (lower(email)) DO NOTHING RETURNING id"
+    'INSERT INTO "user" (email, role)'
+    " SELECT :email, CAST(coalesce(:role, 'admin') AS user_role)"
+    ' WHERE CAST(:role AS text) IS NOT NULL OR NOT EXISTS (SELECT FROM "user")'
+    " ON CONFLICT (lower(email)) DO NOTHING"
 )
 
 
-async def acting_user(database: Database, email: str, *, role: str = "admin") -> UUID:
-    """Return the id of the user with `email`, who is added when new.
+async def acting_user(database: Database, email: str, *, role: str | None = None) -> UUID:
+    """Return the id of the user with `email`.
 
-    Until somebody signs in, whoever holds the database's own login is its administrator.
+    Whoever holds the database's own login is the administrator of a fresh installation, where
+    there is no user at all yet: that one is added.
+
+    Parameters
+    ----------
+    role
+        Add the user with this role when new, whoever else there is.
 
     Raises
     ------
+    BadSettings
+        There are users, but no such one.
     InTheTrash
         There was such a user, who has been removed.
     """
+    given = {"email": email, "role": role}
     async with database.writing() as connection:
-        found = await connection.scalar(_FIND, {"email": email})
+        found = (await connection.execute(_FIND, given)).one_or_none()
         if found is None:
-            found = await connection.scalar(_ADD, {"email": email, "role": role})
-        if found is None:  # somebody else added it at the same moment
-            found = await connection.scalar(_FIND, {"email": email})
+            await connection.execute(_ADD, given)  # somebody else may, at the same moment
+            found = (await connection.execute(_FIND, given)).one_or_none()
     if found is None:
+        raise BadSettings(
+            f"There is no user {email}. `workbench users add {email}` "
+            "makes one, or set WORKBENCH_USER to one there is: "
+            "`workbench users list`."
+        )
+    if found.deleted_at is not None:
         raise InTheTrash(
             f"The user {shown(email)} (WORKBENCH_USER) is in the trash. Act as another user and "
             "restore this one.",
             entity="user",
             field="email",
         )
-    return UUID(str(found))
+    return UUID(str(found.id))

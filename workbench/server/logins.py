@@ -15,6 +15,7 @@ from workbench.database.logins import (
 )
 
 EXTENDED_SECONDS = 240
+_CONNECTIONS = 3  # of a user's share, which all their pages have together
 _LIFETIME = timedelta(hours=8)  # long enough for a machine that sleeps over night
 
 
@@ -47,6 +48,7 @@ class PageLogins:
             person.userid,
             self._purpose,
             lifetime=_LIFETIME,
+            connections=_CONNECTIONS,
             session=person.session,
             kept=True,
         )
