@@ -171,6 +171,8 @@ async def test_the_settings_are_ours(shared: EmbeddedServer) -> None:
     wanted = {
         "data_checksums": "on",
         "jit": "off",
+        "max_connections": "400",
+        "reserved_connections": "20",
         "shared_buffers": "256MB",
         "max_wal_size": "4GB",
         "client_connection_check_interval": "1s",

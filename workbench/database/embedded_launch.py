@@ -56,6 +56,9 @@ REVOKE ALL ON DATABASE workbench, postgres, template1 FROM PUBLIC
 _SETTINGS = """\
 # Written by workbench at every start. For settings of your own use ALTER SYSTEM.
 listen_addresses = ''
+max_connections = 400
+# Kept for the server itself, so that users cannot take every connection.
+reserved_connections = 20
 shared_buffers = '256MB'
 max_wal_size = '4GB'
 jit = off
