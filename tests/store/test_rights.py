@@ -9,7 +9,8 @@ from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.logins import OwnLogin
 from workbench.database.users import acting_user
-from workbench.errors import InvalidDraft, NotAllowed, NotFound
+from workbench.errors import Ambiguous, InvalidDraft, NotAllowed, NotFound
+from workbench.store.names import world_id
 from workbench.store.rights import may_write, standing
 from workbench.store.sharing import Member
 from workbench.workspace import Workspace
@@ -67,9 +68,41 @@ async def test_who_reads_a_public_world_is_a_viewer_but_no_member(wb, denmark, s
     await wb.worlds.update(denmark, is_public=True)
     found = await standing(eve.database, denmark.id)
     assert (found.role, found.writes, found.member) == ("viewer", True, False)
-    assert found.managers == ("tester@localhost",)
+    assert found.managers == ("tester",)
     await wb.share(denmark, "eve@example.org")
     assert (await standing(eve.database, denmark.id)).member
+
+
+async def test_what_others_publish_does_not_change_what_a_name_means(
+    wb, denmark, sign_in, tmp_path
+):
+    eve, bob = await sign_in("eve"), await sign_in("bob")
+    for other in (eve, bob):
+        made = await other.worlds.add(name="Denmark")
+        await other.worlds.update(made, is_public=True)
+    elsewhere = await eve.worlds.add(name="Norway")
+    await eve.worlds.update(elsewhere, is_public=True)
+    assert await world_id(wb.database, "Denmark") == denmark.id
+    assert await world_id(wb.database, "Norway") == elsewhere.id
+    ivo = await sign_in("ivo")
+    with pytest.raises(Ambiguous, match="or give its id"):
+        await world_id(ivo.database, "Denmark")
+    await wb.share(denmark, "ivo@example.org", role="editor")
+    assert await world_id(ivo.database, "Denmark") == denmark.id
+    (tmp_path / "personas.csv").write_text("world,name\nDenmark,Hamlet\n")
+    assert (await ivo.load(tmp_path)).problems == []
+    assert [persona.worldid for persona in await wb.personas.find()] == [denmark.id]
+
+
+async def test_an_owner_who_is_not_known_is_blank(wb, denmark, sign_in, tmp_path):
+    eve = await sign_in("eve")
+    await wb.worlds.update(denmark, is_public=True)
+    await wb.personas.add(name="Hamlet", worldid=denmark.id)
+    for frame in (await eve.worlds.frame(names=True), await eve.personas.frame(names=True)):
+        assert frame["owner"].isna().all()
+        assert len(frame) == 1
+    await eve.export(tmp_path / "files", world="Denmark")
+    assert (await eve.load(tmp_path / "files")).problems == []
 
 
 async def test_a_world_of_others_is_none_to_anybody(wb, denmark, sign_in):

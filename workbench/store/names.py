@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, cast, func, select
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
@@ -168,7 +168,8 @@ async def with_world_id(
 async def world_id(database: Database, world: WorldKey) -> UUID:
     """Return the id of a live world told by record, id (as text too), name or `owner@mail/name`.
 
-    A name that looks like the latter is a name where no such owner has such a world.
+    A name that looks like the latter is a name where no such owner has such a world. Worlds that
+    are one's own or shared come first: what others publish does not change what a name means.
 
     Raises
     ------
@@ -182,20 +183,29 @@ async def world_id(database: Database, world: WorldKey) -> UUID:
     with suppress(ValueError):
         return UUID(world)
     table = WORLD.table
+    shared = cast(select(func.rules.shared()).scalar_subquery(), ARRAY(Uuid))
+    mine = (table.c.id == any_(shared)).label("mine")
     owner, _, name = world.partition("/")
     readings: list[dict[str, Any]] = [{"name": world}]
     if "@" in owner and name:
         readings.insert(0, {"name": name, "owner": owner})
     for said in readings:
-        statement = select(table.c.id).where(*conditions(WORLD, said), table.c.deleted_at.is_(None))
+        statement = (
+            select(table.c.id, mine)
+            .where(*conditions(WORLD, said), table.c.deleted_at.is_(None))
+            .order_by(mine.desc())
+            .limit(2)
+        )
         async with database.reading() as connection:
             with translated("world"):
-                found = (await connection.scalars(statement.limit(2))).all()
+                found = (await connection.execute(statement)).all()
         if found:
             break
-    if len(found) > 1:
-        raise Ambiguous("world", world, f"Write its owner before it: somebody@mail/{world}.")
+    if len(found) > 1 and found[0].mine == found[1].mine:
+        raise Ambiguous(
+            "world", world, f"Write its owner before it: somebody@mail/{world}, or give its id."
+        )
     if not found:
         near = await near_names(database, WORLD, readings[0]["name"], limit=3)
         raise NotFound("world", world, suggested(near))
-    return UUID(str(found[0]))
+    return UUID(str(found[0].id))

@@ -18,8 +18,9 @@ WHERE lower(email) = ANY($1) AND deleted_at IS NULL
 """
 _USER_IDS = 'SELECT id FROM "user" WHERE id = ANY($1) AND deleted_at IS NULL'
 _WORLDS = """
-SELECT w.id, w.name, w.ownerid, lower(u.email) AS email
-FROM world AS w JOIN "user" AS u ON u.id = w.ownerid
+SELECT w.id, w.name, w.ownerid, lower(u.email) AS email,
+  w.id = ANY ((SELECT rules.shared())::uuid[]) AS mine
+FROM world AS w LEFT JOIN "user" AS u ON u.id = w.ownerid
 WHERE w.deleted_at IS NULL AND (w.name = ANY($1) OR w.id = ANY($2))
 """
 _NEAR_WORLDS = """
@@ -35,7 +36,10 @@ class World:
     id: UUID
     name: str
     ownerid: UUID
-    email: str
+    email: str | None
+    """None for an owner whom one does not know, of a world that is public and no more."""
+    mine: bool = True
+    """Whether it is one's own or shared with one."""
 
 
 @dataclass
@@ -114,13 +118,15 @@ class Outside:
         for worlds in (self.made, list(self.live.values())):
             for fits in (
                 [w for w in worlds if w.name == name and w.ownerid == self.acting],
+                [w for w in worlds if w.name == name and w.mine],
                 [w for w in worlds if w.name == name],
                 [w for w in worlds if slash and w.name == rest and w.email == owner.lower()],
             ):
                 if len(fits) == 1:
                     return fits[0].id
                 if fits:
-                    owners = ", ".join(sorted(f"{w.email}/{w.name}" for w in fits))
+                    told = (w.email and f"{w.email}/{w.name}" for w in fits)
+                    owners = ", ".join(sorted(filter(None, told))) or "their ids as worldid"
                     return f"Several worlds are named {name!r}. Write one of {owners}."
         near = [w.name for w in self.made] + [
             row["name"] for row in await self.connection.fetch(_NEAR_WORLDS, name)
