@@ -132,6 +132,13 @@ def test_markup_in_names_is_text(eve):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&gt;" in text
 
 
+def test_a_name_cannot_turn_what_stands_beside_it(eve):
+    eve.post("/account/name", first_name="E", last_name="V", display_name="\u202eeve\u2069")
+    text = eve.get("/account").text
+    assert '<summary class="bar-button">eve</summary>' in text
+    assert not set(text) & {"\u202e", "\u2069"}
+
+
 def test_a_made_up_confirmation_says_nothing(eve):
     assert "evil" not in eve.get("/account?done=evil<b>").text
 

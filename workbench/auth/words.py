@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["plain"]
+from workbench.entities.fields import unturned
+
+__all__ = ["plain", "unturned"]
 
 
 def plain(said: str, most: int = 80) -> str:

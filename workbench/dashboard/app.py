@@ -17,6 +17,7 @@ from workbench.dashboard.state import MEMBERS, STORY_ENTITIES, Place, State
 from workbench.dashboard.world import world_page
 from workbench.dashboard.worlds import worlds_page
 from workbench.entities import ENTITIES
+from workbench.entities.fields import unturned
 from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
 from workbench.store.overview import numbers
@@ -130,7 +131,7 @@ class Dashboard(ipywidgets.GridBox):
             return
         place = self.state.place
         words = [title(place.entity)] if place.entity else []
-        words += [world.label] if world else ["Worlds"]
+        words += [unturned(world.label)] if world else ["Worlds"]
         about = {"title": " – ".join([*words, "Workbench"]), "query": f"place={place}"}
         display({"application/vnd.workbench.page+json": about}, raw=True)
 

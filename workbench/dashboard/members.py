@@ -10,6 +10,7 @@ import ipywidgets
 import traitlets
 
 from workbench.dashboard.standing import reading_note
+from workbench.entities.fields import unturned
 from workbench.entities.types import MemberRole
 from workbench.entities.world import World
 from workbench.errors import InvalidDraft, WorkbenchError
@@ -139,7 +140,7 @@ class MembersView(Panel):
 
     def _show(self) -> None:
         model = self.model
-        self.message.value, self.problem.value = model.message, model.problem
+        self.message.value, self.problem.value = unturned(model.message), unturned(model.problem)
         old, self.rows = self.rows, {}
         for member in model.members:
             key = str(member.userid or member.email)
@@ -182,10 +183,11 @@ class MemberRow:
         self._showing = False
         self.name, self.email = _label("wb-person"), _label("wb-help")
         words = ipywidgets.VBox([self.name, self.email])
-        self.role = ipywidgets.Dropdown(description=f"Role of {member.label}", options=_ROLES)
+        label = unturned(member.label)
+        self.role = ipywidgets.Dropdown(description=f"Role of {label}", options=_ROLES)
         self.role.observe(self._chosen, "value")
-        self.give_button = _button("Make owner", f"Hand the world over to {member.label}")
-        self.remove_button = _button("Remove", f"Remove {member.label}")
+        self.give_button = _button("Make owner", f"Hand the world over to {label}")
+        self.remove_button = _button("Remove", f"Remove {label}")
         self.give_button.on_click(lambda _: self._start(view.hand_over))
         self.remove_button.on_click(lambda _: self._start(view.remove))
         self._owns = member.role == "owner"
@@ -205,7 +207,7 @@ class MemberRow:
         """Bring the line in line with the member as they are now."""
         self.member = member
         me = " (you)" if self._view.model.is_me(member) else ""
-        self.name.value = f"{member.label}{me}"
+        self.name.value = f"{unturned(member.label)}{me}"
         self.email.value = "has not signed in yet" if member.pending else _other(member)
         self._showing = True
         try:

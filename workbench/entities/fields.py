@@ -34,6 +34,7 @@ INVISIBLE = (
 )
 """What takes no place on a page, as ranges: Unicode's Default_Ignorable_Code_Point."""
 
+_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOWS = re.compile(f"[^{BLANKS}{INVISIBLE}]")
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
@@ -43,6 +44,17 @@ _TOO_DEEP = f"This is nested too deep: at most {JSON_LEVELS} levels fit."
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
+
+
+def unturned(text: str) -> str:
+    r"""Return `text` as it is shown: without marks that turn the writing of what follows them.
+
+    Names may hold them, and one that does must not mirror what stands beside it.
+
+    >>> unturned("Eve\u202e (owner)")
+    'Eve (owner)'
+    """
+    return text if text.isascii() else text.translate(_TURNS)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tornado.web import HTTPError
 from workbench.auth.acting import Caller
 from workbench.auth.doors import Doors
 from workbench.auth.sessions import Person
+from workbench.auth.words import unturned
 from workbench.errors import StoreUnavailable
 from workbench.server.identity import SignedIn, WorkbenchIdentity, caller_of
 from workbench.server.kernels import PageKernels
@@ -36,8 +37,17 @@ _SENTENCES = {
 def template_environment(folder: str) -> Environment:
     """Return the compiled templates of the server; they are read once."""
     return Environment(
-        loader=FileSystemLoader(folder), autoescape=True, auto_reload=False, trim_blocks=True
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        auto_reload=False,
+        trim_blocks=True,
+        finalize=_shown,
     )
+
+
+def _shown(value: object) -> object:
+    """Return what an expression of a template gives as it is put into the page."""
+    return unturned(value) if isinstance(value, str) else value
 
 
 def security_headers(nonce: str, *, secure: bool = False) -> dict[str, str]:

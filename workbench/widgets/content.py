@@ -8,6 +8,7 @@ from typing import Any
 
 import traitlets
 
+from workbench.entities.fields import unturned
 from workbench.widgets.rpc import Handler, Rpc
 
 __all__ = ["Content", "Element", "element", "picture"]
@@ -38,14 +39,18 @@ def element(
     {'tag': 'h1', 'text': 'Elsinore'}
     """
     made: Element = {"tag": tag}
-    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+    named = {
+        name.rstrip("_").replace("_", "-"): unturned(value) for name, value in attributes.items()
+    }
     if kind:
         named["class"] = kind
     if named:
         made["attributes"] = named
     if action:
         made["action"] = action
-    below = [{"tag": "span", "text": c} if isinstance(c, str) else c for c in children if c]
+    below = [
+        {"tag": "span", "text": unturned(c)} if isinstance(c, str) else c for c in children if c
+    ]
     if len(below) == 1 and below[0].keys() == {"tag", "text"} and below[0]["tag"] == "span":
         made["text"] = below[0]["text"]  # text alone needs no element of its own
     elif below:

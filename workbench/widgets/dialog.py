@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
+from workbench.entities.fields import unturned
 from workbench.widgets.rpc import Handler, Rpc
 
 __all__ = ["Messages"]
@@ -41,7 +42,7 @@ class Messages(Rpc):
         id = uuid4().hex
         self._asked[id] = asyncio.get_running_loop().create_future()
         self.tell(
-            "ask", id=id, title=title, text=text, agree=agree, refuse=refuse,
+            "ask", id=id, title=unturned(title), text=unturned(text), agree=agree, refuse=refuse,
             danger=danger, compared=[],
         )  # fmt: skip
         try:
@@ -61,7 +62,7 @@ class Messages(Rpc):
         id = uuid4().hex
         if on_action is not None:
             self._actions[id] = on_action
-        self.tell("toast", id=id, text=text, bad=bad, action=action if on_action else "")
+        self.tell("toast", id=id, text=unturned(text), bad=bad, action=action if on_action else "")
 
     async def _answered(self, args: Mapping[str, Any]) -> None:
         id, agreed = str(args.get("id")), args.get("answer") == "agree"
