@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 
 from workbench.dashboard import Dashboard, Place
 from workbench.dashboard.members import MembersView
+from workbench.errors import NotAllowed
+from workbench.store.sharing import Member
 from workbench.widgets.content import Content
 from workbench.widgets.editor import Editor
 
@@ -128,6 +131,44 @@ async def test_a_role_that_is_lost_while_typing_loses_nothing_typed(wb, sign_in,
     form.save_button.click()
     await form.tasks.settled()
     assert (await wb.personas.get(hamlet.id)).description == "A prince."
+
+
+async def test_a_world_that_may_be_read_no_more_is_not_shown_as_an_empty_one(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org")
+    source = (await open_page(eve, denmark, "location")).one(Editor).grid.source
+    asked = {"sort": [], "filters": [], "search": None}
+    assert (await source.page(0, 10, **asked)).total == 0
+    await wb.unshare(denmark, "eve@example.org")
+    with pytest.raises(NotAllowed, match="may not read this world any more"):
+        await source.page(0, 10, **asked)
+
+
+async def test_the_card_of_a_world_says_whose_it_is_if_it_is_somebody_elses(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org")
+    await eve.worlds.add(name="Wessex")
+    hers = (await open_page(eve)).words
+    assert '"of tester"' in hers
+    assert '"of eve"' not in hers
+    assert '"of ' not in (await open_page(wb)).words
+
+
+async def test_a_name_cannot_turn_what_stands_beside_it(wb):
+    world = await wb.worlds.add(name="Den\u202emark\u2069")
+    page = await open_page(wb, world, "members")
+    assert "Denmark" in page.nav
+    assert "\\u202e" not in page.nav
+    view = page.one(MembersView)
+    view.model.members = [Member(uuid4(), "eve@example.org", "\u2066Eve\u202e", "viewer", False)]
+    (row,) = view.rows.values()
+    assert (row.name.value, row.remove_button.tooltip) == ("Eve", "Remove Eve")
+
+
+async def test_whoever_has_no_world_is_told_how_to_get_one_in_plain_words(sign_in):
+    page = await open_page(await sign_in("eve"))
+    assert "import files with \\u201cworkbench import\\u201d" in page.words
+    assert "`" not in page.words
 
 
 async def test_members_are_a_page_for_members(wb, sign_in, denmark):

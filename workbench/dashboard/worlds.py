@@ -9,19 +9,21 @@ from workbench.dashboard.standing import ACCOUNT_READS
 from workbench.dashboard.state import Place
 from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
-from workbench.store.rights import may_write
+from workbench.store.rights import may_write, owners
 from workbench.widgets.content import Content, Element, element, picture
 from workbench.workspace import Workspace
 
 _CARDS = 12
-_EMPTY = "There is no world yet. Add one below, or import files with `workbench import`."
+_EMPTY = "There is no world yet. Add one below, or import files with “workbench import”."
 _NOTHING_SHARED = "There is no world that you may read yet. Ask somebody who has one to share it."
 
 
 async def worlds_page(wb: Workspace, go: Callable[[str], Coroutine[Any, Any, None]]) -> list[Any]:
     """Return the widgets of the page."""
     latest = await wb.worlds.find(order=["-updated_at"], limit=_CARDS)
-    cards = [await _card(wb, world) for world in latest]
+    mine = wb.database.userid
+    names = await owners(wb.database, [one.id for one in latest if one.ownerid != mine])
+    cards = [await _card(wb, world, names.get(world.id)) for world in latest]
     writes = await may_write(wb.database)
     note = None if writes else element("p", ACCOUNT_READS, kind="wb-soft wb-reads")
     head = element("header", element("h1", "Worlds"), note)
@@ -32,12 +34,16 @@ async def worlds_page(wb: Workspace, go: Callable[[str], Coroutine[Any, Any, Non
     return [top, Content(element("h2", "All worlds in a table")), grid]
 
 
-async def _card(wb: Workspace, world: World) -> Element:
+async def _card(wb: Workspace, world: World, owner: str | None) -> Element:
+    """Describe the card of a world; `owner` is whose it is, if it is somebody else's."""
     image = None
     if world.imageid is not None:
         image = picture(await wb.thumbnail(world.imageid), "")
     words = element(
-        "span", element("strong", world.label), element("small", world.description or "")
+        "span",
+        element("strong", world.label),
+        element("small", f"of {owner}", kind="wb-owner") if owner else None,
+        element("small", world.description or ""),
     )
     card = element("button", image, words, kind="wb-card", action=str(Place(world.id)))
     return element("li", card)

@@ -18,7 +18,7 @@ from workbench.editing.columns import BY_MANAGERS, columns_of
 from workbench.entities import ENTITIES
 from workbench.entities.base import Entity
 from workbench.entities.world import WORLD
-from workbench.errors import StaleRecord, UnknownField
+from workbench.errors import NotAllowed, StaleRecord, UnknownField
 from workbench.store.filters import conditions, counted, matching
 from workbench.store.keyset import Step, cursor, steps
 from workbench.store.names import WorldKey, world_id
@@ -105,6 +105,8 @@ class RepositorySource:
                     look.total = int(await connection.scalar(counted(fitting)) or 0)
         if len(rows) == count:
             look.marks[start + count] = cursor(order, rows[-1])
+        if not rows and start == 0:
+            await self._require_world()
         return Page([_row(row) for row in rows], look.total)
 
     async def total(self, *, filters: Sequence[Filter], search: str | None) -> int:
@@ -229,6 +231,23 @@ class RepositorySource:
             where.append(matching(self.entity, search))
             parts += search.split()
         return [*where, *await narrowed(self.database, self.entity, parts, world)]
+
+    async def _require_world(self) -> None:
+        """Refuse to tell a world without such rows from one that may not be read any more."""
+        world = await self._world_id()
+        if world is None:
+            return
+        async with self.database.reading() as connection:
+            with translated("world"):
+                there = await connection.scalar(
+                    select(WORLD.table.c.id).where(WORLD.table.c.id == world)
+                )
+        if there is None:
+            raise NotAllowed(
+                "You may not read this world any more, or it is gone. Reload the page to see the "
+                "worlds that you may read.",
+                entity="world",
+            )
 
     @property
     def _world_column(self) -> str:

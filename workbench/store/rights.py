@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -24,7 +25,15 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.errors import NotAllowed
 
-__all__ = ["RoleInWorld", "Standing", "may_write", "not_allowed", "role_of", "standing"]
+__all__ = [
+    "RoleInWorld",
+    "Standing",
+    "may_write",
+    "not_allowed",
+    "owners",
+    "role_of",
+    "standing",
+]
 
 RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
 
@@ -36,6 +45,7 @@ _WRITES: ColumnElement[bool] = literal_column(
     " AND current_setting('transaction_read_only') = 'off')"
 )
 
+_OWNERS = text("SELECT worldid, name FROM rules.owners(CAST(:worlds AS uuid[]))")
 _MANAGERS = text("SELECT rules.managers(:world)")
 
 
@@ -93,6 +103,14 @@ async def may_write(database: Database) -> bool:
     async with database.reading() as connection:
         with translated("world"):
             return bool(await connection.scalar(select(_WRITES)))
+
+
+async def owners(database: Database, worlds: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names of those to whom worlds belong; of those that may be read."""
+    async with database.reading() as connection:
+        with translated("world"):
+            rows = await connection.execute(_OWNERS, {"worlds": list(worlds)})
+    return {row.worldid: row.name for row in rows}
 
 
 async def not_allowed(
