@@ -179,6 +179,9 @@ async def test_a_grid_of_the_past_is_read_only(wb, denmark, now):
     assert [row["name"] for row in page.rows] == ["HAMLET", "OPHELIA"]
     assert all(row["__fixed"] is True and row["__kept"] for row in page.rows)
     assert await wb.as_of(then).role_in(denmark.world) == "viewer"
+    shown = wb.as_of(then).personas.editor(world="Denmark")
+    assert not shown.grid.can_add
+    assert not any(column.editable for column in shown.grid.source.columns)
     live = await RepositorySource(wb.personas, "Denmark").page(
         0, 10, sort=[], filters=[], search=None
     )

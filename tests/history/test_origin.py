@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+from workbench.dashboard.app import Dashboard
+from workbench.dashboard.state import Place
 from workbench.history.origin import notebook_cell
 
 
@@ -80,6 +82,18 @@ async def test_each_change_says_from_where_it_came(wb):
     assert told[::-1] == ["page one", "page two", "page two", told[2], "said", "tests"]
     assert told[2].startswith("nul  half  xxx")
     assert len(told[2]) == 500
+
+
+async def test_the_dashboard_names_its_page(wb, denmark):
+    dashboard = Dashboard(wb, Place(denmark.world.id, "persona"))
+    await wb.personas.update(denmark.hamlet, kind="mad")
+    dashboard.state.go(Place())
+    await wb.worlds.add(name="Norway")
+    assert list((await wb.changes(limit=2))["source"])[::-1] == [
+        f"dashboard, persona/{denmark.world.id}",
+        "dashboard, worlds",
+    ]
+    dashboard.tasks.cancel()
 
 
 async def test_a_source_and_a_reason_are_bounded_whatever_says_them(sql):
