@@ -53,7 +53,7 @@ def told(report: LoadReport) -> list[tuple[object, str | None, str]]:
         ("\u00a0\u3000", "This must not be blank."),
         ("Mac\x00beth", "This holds a NUL character, which PostgreSQL cannot store. Take it out."),
         (
-            '"two\nlines"',
+            "bell\x07",
             "This holds a control character such as a line break or a tab. Take it out.",
         ),
     ],
@@ -134,7 +134,7 @@ async def test_two_rows_with_one_key_are_refused(
     database: Database, worlds: Path, write: Write
 ) -> None:
     folder = write(
-        personas_a="world,name\nElsinore,Osric\nThebes,Osric\nElsinore, Osric \n",
+        personas_a="world,name,kind\nElsinore,Osric,a\nThebes,Osric,a\nElsinore, Osric ,b\n",
         personas_b="world,name\nElsinore,Osric\n",
     )
     report = await load(database, folder)
@@ -144,6 +144,62 @@ async def test_two_rows_with_one_key_are_refused(
     ]
     assert report.problems[0].message.startswith("Row 1 has the same key.")
     assert report.problems[1].message.startswith("Row 1 of personas_a.csv has the same key.")
+
+
+async def test_copies_of_a_row_do_no_harm(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas="world,name,age\nElsinore,Osric,30\nElsinore,Osric ,30\nElsinore,Yorick,30\n"
+        "Elsinore,Osric,30\n",
+    )
+    report = await load(database, folder)
+    report.raise_for_problems()
+    assert await sql.fetchval("SELECT count(*) FROM persona") == 2
+    counts = report.tables["personas"]
+    assert (counts.read, counts.inserted, counts.unchanged) == (4, 2, 2)
+    assert [note for note in report.notes if "left out" in note] == [
+        "personas.csv: row 2 is left out; row 1 says the same.",
+        "personas.csv: row 4 is left out; row 1 says the same.",
+    ]
+
+
+async def test_copies_that_differ_in_a_column_of_their_own_are_refused(
+    database: Database, worlds: Path, write: Write
+) -> None:
+    report = await load(
+        database, write(personas="world,name,age\nElsinore,Osric,30\nElsinore,Osric,31\n")
+    )
+    assert [(p.row, p.column) for p in report.problems] == [(2, "name")]
+
+
+async def test_breaks_in_names_are_made_blanks_and_said(
+    database: Database, sql: asyncpg.Connection, worlds: Path, write: Write
+) -> None:
+    folder = write(
+        personas='world,name,description\n\ufeffElsinore,"\ufeffTwo\r\nlines","a\nb"\n',
+        things='world,name,persona\nElsinore,Cup,"Two\nlines"\n',
+    )
+    report = await load(database, folder)
+    report.raise_for_problems()
+    row = await sql.fetchrow(
+        "SELECT p.name, p.description FROM thing AS t JOIN persona AS p ON p.id = t.personaid"
+    )
+    assert tuple(row) == ("Two lines", "a\nb")
+    assert "personas.csv: line breaks and tabs in name are made blanks (row 1)." in report.notes
+
+
+@pytest.mark.parametrize(
+    "value", ["1801?", "31.12.1801", "1999-02-31", "0000-00-00", "10000-01-01"]
+)
+async def test_what_is_called_a_date_must_be_one(
+    database: Database, worlds: Path, write: Write, value: str
+) -> None:
+    lines = f"Elsinore,A,1801-06-14T20:00:00+02:00\nElsinore,B,1801\nElsinore,C,{value}\n"
+    report = await load(database, write(personas=f"world,name,date_of_birth\n{lines}"))
+    assert told(report) == [
+        (3, "date_of_birth", "This is no date. Write it as 1801-06-14, 1801-06 or 1801.")
+    ]
 
 
 SELF_LYING = "A location cannot lie in itself, however far up. Choose another parent."
@@ -192,7 +248,7 @@ BAD = {
         ],
     ),
     "one key twice": (
-        {"personas": "world,name\nElsinore,Osric\nElsinore,Osric\n"},
+        {"personas": "world,name,kind\nElsinore,Osric,a\nElsinore,Osric,b\n"},
         [(2, "name", "Osric")],
     ),
     "a parent elsewhere": (
@@ -536,7 +592,12 @@ async def test_a_quote_that_never_closes_is_found(
 ) -> None:
     folder = write(personas='world,name\nElsinore,A\n\nElsinore,"B\nElsinore,C\nElsinore,D\n')
     report = await load(database, folder)
-    assert [(p.row, p.value) for p in report.problems] == [(2, '"B')]
+    assert [(p.row, p.value) for p in report.problems] == [
+        (2, '"B'),
+        (3, "Elsinore,C"),
+        (4, "Elsinore,D"),
+    ]
+    assert report.tables["personas"].read == 4
     assert "opens on line 4 and never closes" in report.problems[0].message
 
 
