@@ -281,6 +281,20 @@ async def test_a_world_is_handed_over_after_a_question_and_stays_in_reach(view):
     ]
 
 
+async def test_whose_account_may_only_read_is_not_made_owner_and_why_is_said_at_the_list(
+    view, sign_in
+):
+    await sign_in("rose", role="viewer")
+    await share(view, "rose@example.org", "viewer")
+    list(view.rows.values())[1].give_button.click()
+    await view.tasks.settled()
+    assert "may only read cannot own a world" in view.refusal.value
+    assert (view.problem.value, view.message.value) == ("", "")
+    assert next(iter(view.rows.values())).member.role == "owner"
+    await share(view, "max@example.org", "viewer")
+    assert view.refusal.value == ""
+
+
 async def test_who_waits_to_sign_in_cannot_be_made_owner(view):
     await share(view, "later@example.org", "viewer")
     row = list(view.rows.values())[1]

@@ -58,12 +58,14 @@ def _listed(member: Member, *, me: bool) -> Element:
 class MembersModel(traitlets.HasTraits):
     """Who the members are, and what managers do about them. No widgets here.
 
-    `message` says what was done last, `problem` why it was not.
+    `message` says what was done last, `problem` what is wrong with an address to share with,
+    `refusal` why something else was not done.
     """
 
     members: traitlets.List[Member] = traitlets.List()
     message = traitlets.Unicode("")
     problem = traitlets.Unicode("")
+    refusal = traitlets.Unicode("")
 
     def __init__(self, wb: Workspace, world: UUID, again: Callable[[str], object]) -> None:
         super().__init__()
@@ -79,7 +81,7 @@ class MembersModel(traitlets.HasTraits):
     async def add(self, email: str, role: str) -> bool:
         """Share the world with an address; return whether that was done."""
         said = f"Shared with {email.strip()} as {role}. Tell them: no e-mail is sent."
-        return await self._do(self._wb.share(self._world, email, role=role), said)
+        return await self._do(self._wb.share(self._world, email, role=role), said, of="problem")
 
     async def change(self, member: Member, role: str) -> None:
         """Give a member another role."""
@@ -96,21 +98,22 @@ class MembersModel(traitlets.HasTraits):
         said = f"The world belongs to {member.label} now."
         await self._do(self._wb.hand_over(self._world, member.email or ""), said)
 
-    async def _do(self, work: Awaitable[None], said: str) -> bool:
-        self.message = self.problem = ""
+    async def _do(self, work: Awaitable[None], said: str, *, of: str = "refusal") -> bool:
+        self.message = self.problem = self.refusal = wrong = ""
         try:
             await work
         except InvalidDraft as error:
-            self.problem = " ".join(error.problems.values())
+            wrong = " ".join(error.problems.values())
         except WorkbenchError as error:
-            self.problem = str(error)
+            wrong = str(error)
         else:
             self.message = said
+        self.set_trait(of, wrong)
         if await self._wb.role_in(self._world) == "manager":
             await self.load()
         else:  # a manager changed their own role, or somebody did meanwhile
-            self._again(self.problem or said)
-        return not self.problem
+            self._again(wrong or said)
+        return not wrong
 
 
 class MembersView(Panel):
@@ -125,7 +128,7 @@ class MembersView(Panel):
         self.share_button = ipywidgets.Button(description="Share", button_style="primary")
         self.share_button.on_click(lambda _: self.tasks.start(self._share()))
         self.message = _label("wb-form-message")
-        self.problem = _label("wb-problem")
+        self.problem, self.refusal = _label("wb-problem"), _label("wb-problem")
         line = ipywidgets.HBox([self.email, self.role, self.share_button])
         line.add_class("wb-share")
         asked = ipywidgets.VBox([line, self.problem])
@@ -133,14 +136,15 @@ class MembersView(Panel):
         self.list = ipywidgets.VBox()
         self.list.add_class("wb-people")
         self.rows: dict[str, MemberRow] = {}
-        parts = [asked, self.message, self.list, self.messages]
+        parts = [asked, self.message, self.refusal, self.list, self.messages]
         super().__init__(parts, "wb-form", "wb-members")
         model.observe(lambda _: self._show(), traitlets.All)
         self._show()
 
     def _show(self) -> None:
         model = self.model
-        self.message.value, self.problem.value = unturned(model.message), unturned(model.problem)
+        for name in ("message", "problem", "refusal"):
+            getattr(self, name).value = unturned(getattr(model, name))
         old, self.rows = self.rows, {}
         for member in model.members:
             key = str(member.userid or member.email)
