@@ -12,7 +12,10 @@ from workbench.database import health, migrate
 from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.health import Finding, examine
-from workbench.database.migrate import head
+from workbench.database.migrate import head, require_current
+from workbench.database.migrate import migrate as migrate_it
+from workbench.database.users import acting_user
+from workbench.errors import NotAllowed, WrongDatabase
 
 SECRET = "s3cret-word"
 
@@ -182,7 +185,59 @@ async def test_a_role_that_may_not_make_tables_is_told_before_migrating(server: 
     await asyncio.to_thread(server.drop, name)
     await asyncio.to_thread(server.run, "DROP ROLE reader")
     assert is_plain(found)
-    assert any("may not make" in finding.what for finding in bad(found))
+    (trouble,) = bad(found)
+    assert "The role reader may not make tables" in trouble.what
+    assert f"ALTER DATABASE {name} OWNER TO reader." in trouble.remedy
+
+
+async def test_a_role_without_any_grant_is_told_one_statement_after_the_other(
+    server: Any, database_url: str
+):
+    name = Address.parse(database_url).database
+    await asyncio.to_thread(
+        server.run,
+        f"CREATE ROLE \"Dash-1\" LOGIN PASSWORD '{SECRET}'",
+        f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",  # as 0009 does; a copy forgets
+    )
+    database = Database(Address.parse(database_url).signed_in("Dash-1", SECRET))
+    try:
+        (trouble,) = await findings(database.address.url)
+        assert f'GRANT CONNECT ON DATABASE {name} TO "Dash-1".' in trouble.what
+        await asyncio.to_thread(server.run, f'GRANT CONNECT ON DATABASE {name} TO "Dash-1"')
+        (trouble,) = bad(await findings(database.address.url))
+        assert 'As an administrator: GRANT workbench_server TO "Dash-1".' in trouble.what
+        for work in (require_current, migrate_it):
+            with pytest.raises(NotAllowed, match='GRANT workbench_server TO "Dash-1"'):
+                await work(database)
+        await database.close()
+        await asyncio.to_thread(server.run, 'GRANT workbench_server TO "Dash-1"')
+        assert bad(await findings(database.address.url)) == []
+    finally:
+        await database.close()
+        await asyncio.to_thread(
+            server.run,
+            f'REVOKE ALL ON DATABASE {name} FROM "Dash-1"',
+            'DROP ROLE "Dash-1"',
+        )
+
+
+async def test_who_cannot_migrate_an_older_schema_is_told_whose_tables_they_are(
+    server: Any, database_url: str, sql
+):
+    await sql.execute("UPDATE alembic_version SET version_num = '0003'")
+    await asyncio.to_thread(
+        server.run, f"CREATE ROLE dash LOGIN PASSWORD '{SECRET}' IN ROLE workbench_server"
+    )
+    database = Database(Address.parse(database_url).signed_in("dash", SECRET))
+    try:
+        (trouble,) = bad(await findings(database.address.url))
+        assert trouble.remedy.endswith("as the owner of the tables, workbench.")
+        for work, error in ((require_current, WrongDatabase), (migrate_it, NotAllowed)):
+            with pytest.raises(error, match="as the owner of the tables, workbench"):
+                await work(database)
+    finally:
+        await database.close()
+        await asyncio.to_thread(server.run, "DROP ROLE dash")
 
 
 async def test_a_role_that_may_not_issue_logins_is_told(server: Any, database_url):
@@ -191,7 +246,11 @@ async def test_a_role_that_may_not_issue_logins_is_told(server: Any, database_ur
     await asyncio.to_thread(server.run, "GRANT workbench_viewer TO clerk")
     (trouble,) = bad(await findings(url))
     assert "may not issue logins" in trouble.what
-    assert "GRANT workbench_server" in trouble.remedy
+    assert trouble.what.endswith("As an administrator: GRANT workbench_server TO clerk.")
+    stranger = Database(Address.parse(url))
+    with pytest.raises(NotAllowed, match=r"GRANT workbench_server TO clerk\."):
+        await acting_user(stranger, "tester@localhost")
+    await stranger.close()
     await asyncio.to_thread(server.run, "GRANT workbench_server TO clerk")
     assert bad(await findings(url)) == []
     await asyncio.to_thread(server.run, "DROP ROLE clerk")
@@ -206,7 +265,7 @@ async def test_an_owner_who_may_not_make_roles_is_told_before_migrating(other_se
     )
     (trouble,) = bad(await findings(other.url("worlds", user="ada", password=SECRET)))
     assert "may not make the roles" in trouble.what
-    assert "CREATEROLE" in trouble.remedy
+    assert trouble.remedy == "As an administrator: ALTER ROLE ada CREATEROLE."
 
 
 async def test_a_member_of_the_servers_role_is_well(database_url: str, postgres):

@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from workbench.database.address import Address
 from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin
+from workbench.database.logins import OwnLogin, issue_login
 from workbench.database.users import acting_user
 from workbench.errors import Ambiguous, InvalidDraft, NotAllowed, NotFound
 from workbench.store.names import world_id
@@ -71,6 +71,39 @@ async def test_who_reads_a_public_world_is_a_viewer_but_no_member(wb, denmark, s
     assert found.managers == ("tester",)
     await wb.share(denmark, "eve@example.org")
     assert (await standing(eve.database, denmark.id)).member
+
+
+async def test_why_nothing_may_be_written_is_told(wb, denmark, sign_in, database_url):
+    ivo = await sign_in("ivo", "viewer")
+    await wb.share(denmark, "ivo@example.org", role="manager")
+    for refused in (
+        ivo.worlds.add(name="Norway"),
+        ivo.worlds.update(denmark, description="x"),
+        ivo.hand_over(denmark, "tester@localhost"),
+    ):
+        with pytest.raises(NotAllowed, match=r"Your account may only read\. An administrator"):
+            await refused
+    owner = Database(Address.parse(database_url))
+    login = await issue_login(owner, wb.database.userid, "tests", read_only=True)
+    await owner.close()
+    reading = Workspace(
+        Database(owner.address.signed_in(login.role, login.password), userid=wb.database.userid)
+    )
+    with pytest.raises(NotAllowed, match="This token may only read"):
+        await reading.worlds.update(denmark, description="x")
+    async with reading.transaction():
+        assert (await reading.worlds.get(denmark.id)).name == "Denmark"
+    with pytest.raises(NotAllowed, match="This token may only read"):
+        async with reading.transaction():
+            await reading.worlds.add(name="Norway")
+    await reading.close()
+
+
+async def test_a_manager_does_not_take_a_world_from_its_owner(wb, denmark, sign_in):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role="manager")
+    with pytest.raises(NotAllowed, match="Ask its owner to hand it to you"):
+        await eve.hand_over(denmark, "eve@example.org")
 
 
 async def test_what_others_publish_does_not_change_what_a_name_means(

@@ -66,6 +66,11 @@ class Address:
         return None if name is None else unquote(name)
 
     @property
+    def database(self) -> str:
+        """The database that the address names."""
+        return unquote(urlsplit(self.url).path.strip("/"))
+
+    @property
     def shown(self) -> str:
         """User, host and database, for messages."""
         parts = urlsplit(self.url)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from workbench.database.address import Address
@@ -24,6 +25,15 @@ from workbench.errors import BadSettings, Conflict, InvalidDraft, NotAllowed, Wo
 __all__ = ["Database", "Login"]
 
 T = TypeVar("T")
+
+# The role of a user whose login writes nowhere; null for everybody else.
+_READER = text(
+    'SELECT u.role::text FROM public."user" AS u WHERE u.id = rules.acting_user()'
+    " AND NOT has_any_column_privilege('public.world', 'INSERT')"
+)
+_TOKEN_READS = "This token may only read. Use one that may write: your account's page makes one."
+_ACCOUNT_READS = "Your account may only read. An administrator of this installation changes that."
+
 
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.02
@@ -206,7 +216,14 @@ class Database:
             trouble = self.address.trouble_with_files()
             if trouble:
                 raise BadSettings(trouble) from error
-            raise unreachable(error, self.address.shown) from error
+            raise unreachable(error, self.address.shown, self._grant()) from error
+
+    def _grant(self) -> str:
+        """Return what lets the role of the address connect."""
+        user = _quoted(self.address.user or "…")
+        if "role" in self.settings:
+            return f"GRANT {_quoted(self.settings['role'])} TO {user}"
+        return f"GRANT CONNECT ON DATABASE {_quoted(self.address.database)} TO {user}"
 
     async def _connected(self) -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -255,10 +272,30 @@ class Database:
                 yield connection
             return
         self._keep_to_one_loop()
-        with translated(), self._kept_past():
-            async with self.engine.connect() as connection:
-                await self._tell_source(connection)
-                yield connection
+        async with self._explained():
+            with translated(), self._kept_past():
+                async with self.engine.connect() as connection:
+                    await self._tell_source(connection)
+                    yield connection
+
+    @asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        """Say of what is refused to a user who may write nowhere why that is so."""
+        try:
+            yield
+        except NotAllowed as error:
+            login = (self.address.user or "").startswith("workbench_login_")
+            if not login or self.moment is not None or error.entity in ("user", "login"):
+                raise
+            role = None
+            with suppress(DBAPIError, WorkbenchError):  # it may have ended meanwhile
+                async with self.engine.connect() as connection:
+                    role = await connection.scalar(_READER)
+            if role is None:
+                raise
+            raise NotAllowed(
+                _ACCOUNT_READS if role == "viewer" else _TOKEN_READS, entity=error.entity
+            ) from error
 
     @contextmanager
     def _kept_past(self) -> Iterator[None]:
@@ -287,10 +324,11 @@ class Database:
                 yield connection
             return
         self._keep_to_one_loop()
-        with translated():
-            async with self._transactions.begin() as connection:
-                await self._tell(connection)
-                yield connection
+        async with self._explained():
+            with translated():
+                async with self._transactions.begin() as connection:
+                    await self._tell(connection)
+                    yield connection
 
     @asynccontextmanager
     async def transaction(
@@ -329,11 +367,12 @@ class Database:
                     yield
             return
         self._keep_to_one_loop()
-        with translated(around=True):
-            async with self._transactions.begin() as connection:
-                await self._tell(connection, reason, source)
-                async with self._block(connection):
-                    yield
+        async with self._explained():
+            with translated(around=True):
+                async with self._transactions.begin() as connection:
+                    await self._tell(connection, reason, source)
+                    async with self._block(connection):
+                        yield
 
     @asynccontextmanager
     async def _block(self, connection: AsyncConnection) -> AsyncIterator[None]:
@@ -415,6 +454,13 @@ class Database:
         """Return asyncpg's own connection, for COPY."""
         raw: Any = await connection.get_raw_connection()
         return raw.driver_connection
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a role or a database as a statement holds it."""
+    return (
+        name if re.fullmatch(r"[a-z_][a-z0-9_]*|…", name) else '"' + name.replace('"', '""') + '"'
+    )
 
 
 def _refuse_unstorable(value: str | None) -> None:

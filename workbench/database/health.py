@@ -9,7 +9,8 @@ from sqlalchemy import Executable, text
 
 from workbench.database.engine import Database
 from workbench.database.migrate import current, head, require_server
-from workbench.errors import WorkbenchError
+from workbench.database.roles import lacking, no_server
+from workbench.errors import NotAllowed, WorkbenchError
 
 NEEDED_EXTENSIONS = ("pg_trgm", "btree_gin")
 IDLE_TRANSACTION_MINUTES = 10
@@ -22,15 +23,6 @@ _EXTENSIONS = text(
     " WHERE NOT EXISTS (SELECT FROM pg_available_extensions a WHERE a.name = w.name)"
 )
 _TLS = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-_MAY_MAKE = text(
-    "SELECT has_database_privilege(current_database(), 'CREATE')"
-    " AND has_schema_privilege('public', 'CREATE')"
-)
-_MAY_MAKE_ROLES = text(
-    "SELECT rolcreaterole OR rolsuper OR (SELECT count(*) = 4 FROM pg_roles WHERE rolname IN"
-    " ('workbench_viewer', 'workbench_editor', 'workbench_server', 'workbench_logins'))"
-    " FROM pg_roles WHERE rolname = current_user"
-)
 _MAY_ISSUE = text(
     "SELECT has_schema_privilege('auth', 'USAGE') AND has_function_privilege("
     "'auth.issue_login(uuid, text, text, interval, integer, boolean, uuid, uuid, boolean)',"
@@ -70,7 +62,6 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
     async with database.reading() as connection:
         tls = await connection.scalar(_TLS)
         missing = await connection.scalar(_EXTENSIONS, {"names": list(NEEDED_EXTENSIONS)})
-        may_make = await connection.scalar(_MAY_MAKE)
     local = "?host=/" in database.address.url or "host=%2F" in database.address.url
     yield Finding(
         True,
@@ -85,20 +76,13 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
             f"The server has no extension {missing}.",
             "Install PostgreSQL's contrib package there (postgresql-contrib on Debian).",
         )
-    found = await current(database)
-    if found is None and not may_make:
-        yield Finding(
-            False,
-            "This role may not make tables in the database.",
-            "Connect as the database's owner once and run `workbench migrate`.",
-        )
+    try:
+        found = await current(database)
+    except NotAllowed as error:  # which says the way out
+        yield Finding(False, str(error))
         return
-    if found != head() and not await _asked(database, _MAY_MAKE_ROLES):
-        yield Finding(
-            False,
-            "This role may not make the roles that rights need.",
-            "As an administrator of the server: ALTER ROLE … CREATEROLE, for this role.",
-        )
+    if (found is None or found < head()) and (lack := await lacking(database)) is not None:
+        yield Finding(False, *lack)
         return
     if found != head():
         newer = found is not None and found > head()
@@ -110,11 +94,7 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
         return
     yield Finding(True, f"The schema is at revision {found}, as this version needs.")
     if not await _asked(database, _MAY_ISSUE):
-        yield Finding(
-            False,
-            "This role may not issue logins, which everything that runs a user's code needs.",
-            "As an administrator of the server: GRANT workbench_server TO …, for this role.",
-        )
+        yield Finding(False, str(await no_server(database)))
         return
     async with database.reading() as connection:
         invalid = (await connection.execute(_INVALID_INDEXES)).scalars().all()

@@ -9,13 +9,21 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from workbench.database.engine import Database
+from workbench.database.roles import lacking, no_server
 from workbench.database.translate import translated
-from workbench.errors import WrongDatabase
+from workbench.errors import NotAllowed, WrongDatabase
 
 OLDEST_SERVER = 15
 """The oldest major version of PostgreSQL that works (NULLS NOT DISTINCT, SET NULL (column))."""
 
 _LOCK = 7_215_663_011  # of our own choice: one migration at a time
+
+
+_READABLE = text(
+    "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+    " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+    " WHERE n.nspname = 'public' AND c.relname = 'alembic_version'"
+)
 
 
 def scripts() -> Path:
@@ -31,13 +39,21 @@ def head() -> str:
 
 
 async def current(database: Database) -> str | None:
-    """Return the revision that the database has; None if it has none of our tables."""
+    """Return the revision that the database has; None if it has none of our tables.
+
+    Raises
+    ------
+    NotAllowed
+        The role may not even see it.
+    """
     async with database.reading() as connection:
-        there = await connection.scalar(text("SELECT to_regclass('public.alembic_version')"))
-        if there is None:
+        readable = await connection.scalar(_READABLE)
+        if readable is None:
             return None
-        found = await connection.scalar(text("SELECT version_num FROM public.alembic_version"))
-        return None if found is None else str(found)
+        if readable:
+            found = await connection.scalar(text("SELECT version_num FROM public.alembic_version"))
+            return None if found is None else str(found)
+    raise await no_server(database)
 
 
 async def migrate(
@@ -56,6 +72,8 @@ async def migrate(
     ------
     WrongDatabase
         The database is newer than this package, or older than PostgreSQL 15.
+    NotAllowed
+        The role may not do it; says which statement lets it.
     """
     await require_server(database)
     before = await current(database)
@@ -63,6 +81,8 @@ async def migrate(
         raise _newer(before)
     if before == head() and revision == "head":
         return before, before
+    if administrator is None and (lack := await lacking(database)) is not None:
+        raise NotAllowed(f"{database.address}: {' '.join(lack)}")
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=(administrator or database).connect,
@@ -111,9 +131,9 @@ async def require_current(database: Database) -> None:
     if found is not None and found > head():
         raise _newer(found)
     state = "no tables of workbench" if found is None else f"the schema of revision {found}"
-    raise WrongDatabase(
-        f"{database.address} has {state}; this version needs {head()}. Run `workbench migrate`."
-    )
+    lack = await lacking(database) if found is not None else None
+    remedy = "Run `workbench migrate`." if lack is None else lack[1]
+    raise WrongDatabase(f"{database.address} has {state}; this version needs {head()}. {remedy}")
 
 
 def _newer(found: str) -> WrongDatabase:

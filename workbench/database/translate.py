@@ -284,9 +284,22 @@ def _longest(values: Mapping[str, Any]) -> str | None:
     return max(texts, key=texts.__getitem__) if texts else None
 
 
-def unreachable(error: BaseException, address: str) -> StoreUnavailable | BadSettings:
-    """Return the error for a connection to `address` that did not come about."""
+def unreachable(
+    error: BaseException, address: str, grant: str = ""
+) -> StoreUnavailable | BadSettings:
+    """Return the error for a connection to `address` that did not come about.
+
+    Parameters
+    ----------
+    grant
+        The statement that lets a role connect which may not.
+    """
     state = getattr(error, "sqlstate", None)
+    if state == "42501":
+        return StoreUnavailable(
+            f"{address}: the server knows this role, but does not let it connect. As an "
+            f"administrator: {grant}."
+        )
     if state in _UNAVAILABLE:
         return StoreUnavailable(f"{address}: {_UNAVAILABLE[state]}")
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_NAME:

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from workbench.database.engine import Database
-from workbench.errors import BadSettings, InTheTrash, shown
+from workbench.database.roles import no_server
+from workbench.errors import BadSettings, InTheTrash, NotAllowed, shown
 
 _FIND = text('SELECT id, deleted_at FROM "user" WHERE lower(email) = lower(:email)')
 _ADD = text(
@@ -35,13 +36,18 @@ async def acting_user(database: Database, email: str, *, role: str | None = None
         There are users, but no such one.
     InTheTrash
         There was such a user, who has been removed.
+    NotAllowed
+        The role that connects is none of the server's.
     """
     given = {"email": email, "role": role}
-    async with database.writing() as connection:
-        found = (await connection.execute(_FIND, given)).one_or_none()
-        if found is None:
-            await connection.execute(_ADD, given)  # somebody else may, at the same moment
+    try:
+        async with database.writing() as connection:
             found = (await connection.execute(_FIND, given)).one_or_none()
+            if found is None:
+                await connection.execute(_ADD, given)  # somebody else may, at the same moment
+                found = (await connection.execute(_FIND, given)).one_or_none()
+    except NotAllowed as error:
+        raise await no_server(database) from error
     if found is None:
         raise BadSettings(
             f"There is no user {email}. `workbench users add {email}` "
