@@ -36,6 +36,7 @@ _BINARY_MARKS = {
     b"\x1f\x8b": "a gzip file",
 }
 _LARGEST_ROW_BYTES = 2**26
+_SAMPLE_BYTES = 2**17  # that tell the delimiter
 _SHOWN_LINES = 100  # of those that lie in a quote that never closes
 _SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?\r?\n', re.IGNORECASE)  # Excel writes and obeys it
 
@@ -58,7 +59,7 @@ def open_csv(opening: Opening) -> Feed:
         handle.seek(0)
         # Whoever reads the rows is told of a guess, so here nobody is.
         head = b""
-        for block in utf8_blocks(handle, encoding, file, Findings()):
+        for block in utf8_blocks(handle, encoding, file, Findings(), HEAD_BYTES):
             head = (head + block)[:HEAD_BYTES]
             if len(head) == HEAD_BYTES:
                 break
@@ -72,12 +73,13 @@ def open_csv(opening: Opening) -> Feed:
         delimiter = "\t"
     guessed = delimiter is None
     if delimiter is None:
-        text = head[start:].decode(errors="ignore")
+        text = head[start : start + _SAMPLE_BYTES].decode(errors="ignore")
         known = {name.casefold() for name in (*known_columns(opening.stored), *reading.columns)}
         delimiter = delimiter_of(text, known)
     form = _Form(encoding, delimiter, start)
     header, rest = form.header(head, file)
-    empty = form.empty_columns(rest, len(header))
+    blank = any(not cell.strip() for cell in header)
+    empty = form.empty_columns(rest, len(header)) if blank else set()
     names = named(header, empty, file, opening.findings)
     nameless = {place for place in empty if names[place] is None}
     reader = _Reader(opening, form, names, nameless, lines=head.count(b"\n", 0, start))

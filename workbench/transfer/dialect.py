@@ -124,7 +124,11 @@ def guess(data: bytes) -> Encoding | None:
 
 
 def utf8_blocks(
-    handle: BinaryIO, encoding: Encoding, file: str, findings: Findings
+    handle: BinaryIO,
+    encoding: Encoding,
+    file: str,
+    findings: Findings,
+    block_bytes: int | None = None,
 ) -> Iterator[bytes]:
     """Give what is in `handle` as UTF-8, block by block, each with whole characters.
 
@@ -137,7 +141,7 @@ def utf8_blocks(
     if encoding.sure_percent:
         _tell(encoding, file, findings)
     while True:
-        data = handle.read(BLOCK_BYTES)
+        data = handle.read(block_bytes or BLOCK_BYTES)
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
