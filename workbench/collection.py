@@ -194,9 +194,9 @@ class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
         """Return a widget that shows the records in a grid and edits them, in a notebook."""
         from workbench.editing import RepositorySource, editor
 
-        # Whoever looks at the past changes nothing there.
-        role = None if self.database.moment is None else "viewer"
-        return editor(RepositorySource(self, world, role=role))
+        if self.database.moment is not None:  # nobody changes the past
+            return editor(RepositorySource(self, world, role="viewer"))
+        return editor(RepositorySource(self, world))
 
 
 class LinkCollection(LinkRepository[DraftT, RecordT], Frames[DraftT, RecordT]):
