@@ -67,21 +67,28 @@ def as_frame(clashes: list[Clash]) -> pd.DataFrame:
 
 async def authors(
     connection: Any, found: Given, rows: list[int]
-) -> dict[int, list[tuple[set[str], str, datetime]]]:
+) -> dict[int, list[tuple[set[str], str | None, datetime]]]:
     """Return for rows who changed which columns since they were read, the last one first."""
     some, same = entries(found.stored)
-    told: dict[int, list[tuple[set[str], str, datetime]]] = {}
-    for n, columns, author, at in await connection.fetch(
-        f"WITH r AS ({some.there}) SELECT r.n, "
-        "(SELECT array_agg(k) FROM jsonb_object_keys(h.new) AS k), "
-        "coalesce(u.email, h.login), h.changed_at FROM r JOIN history.entry AS h "
-        "ON h.worldid = r.world AND h.recordid = r.home "
+    changes = await connection.fetch(
+        f"WITH r AS ({some.there}) SELECT r.n, h.id, h.changesetid, h.changed_at, "
+        "(SELECT array_agg(k) FROM jsonb_object_keys(h.new) AS k) AS columns "
+        "FROM r JOIN history.change AS h ON h.worldid = r.world AND h.recordid = r.home "
         f"AND h.entity = '{found.stored.name}'{same} "
-        'LEFT JOIN "user" AS u ON u.id = h.userid '
         "WHERE h.new IS NOT NULL AND h.version > r.was ORDER BY r.n, h.id DESC",
         rows,
-    ):
-        told.setdefault(n, []).append((set(columns), author, at))
+    )
+    # One change tells the author of its changeset; joined to all of them that view is dear.
+    of_changeset = {row["changesetid"]: row["id"] for row in changes}
+    who = await connection.fetch(
+        "SELECT h.changesetid, coalesce(u.email, h.login) FROM history.entry AS h "
+        'LEFT JOIN "user" AS u ON u.id = h.userid WHERE h.id = ANY ($1::bigint[])',
+        list(of_changeset.values()),
+    )
+    names = dict(who)
+    told: dict[int, list[tuple[set[str], str | None, datetime]]] = {}
+    for n, _, changeset, at, columns in changes:
+        told.setdefault(n, []).append((set(columns), names.get(changeset), at))
     return told
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from workbench.entities import Entity, Link, Stored
+from workbench.entities import Link, Stored
 from workbench.frames.given import Given, key_of
 from workbench.frames.values import WIRE, from_json
 from workbench.store.columns import Column, Tables, literal
@@ -57,6 +57,7 @@ class Now:
     cells: dict[str, pa.Array]
     since: dict[str, dict[int, Any]] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
+    _bases: dict[str, pa.Array] = field(default_factory=dict)
 
     @property
     def there(self) -> npt.NDArray[np.bool_]:
@@ -68,13 +69,16 @@ class Now:
         changed = self.since.get(name)
         if not changed:
             return self.cells[name]
+        if name in self._bases:
+            return self._bases[name]
         cells = self.cells[name]
         rows = sorted(changed)
         mask = np.zeros(len(cells), bool)
         mask[rows] = True
         # Null in the history is null in the column; `replace_with_mask` takes both.
         values = pa.array([changed[n] for n in rows], cells.type)
-        return pc.replace_with_mask(cells, pa.array(mask), values)
+        self._bases[name] = pc.replace_with_mask(cells, pa.array(mask), values)
+        return self._bases[name]
 
 
 async def copied(connection: Any, name: str, columns: Mapping[str, str], cells: pa.Table) -> None:
@@ -128,9 +132,8 @@ async def read_now(
     """
     stored = found.stored
     tables = Tables(stored)
-    own = ["id", "deleted_at"] if isinstance(stored, Entity) else []
-    wanted = [*stored.key, *own, "version", *names]
-    wanted += ["worldid"] if "worldid" in stored.table.columns else []
+    own = [name for name in ("version", "worldid", "deleted_at") if name in stored.table.columns]
+    wanted = [*own, *names]
     columns = [tables.column(name) for name in dict.fromkeys(wanted)]
     # As they are stored: what is read has ids as text, which no index serves.
     keys = [replace(tables.column(n), name=f"={n}", value=stored.table.c[n]) for n in found.keys]
