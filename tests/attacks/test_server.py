@@ -22,7 +22,7 @@ STOCK = [
     *("/logout", "/nbconvert/html/page.ipynb", "/custom/custom.css", "/voila/static/voila.js"),
     *("/voila/files/page.ipynb", "/voila/render/page.ipynb", "/voila/tree", "/voila/templates/lab"),
     *("/voila/themes/x", "/voila/request_info/x", "/static/base/js/x.js", "/static/style/x.css"),
-    *("/static/favicon.ico", "/favicon.ico", "/robots.txt", "/.env", "/.git/config", "/page.ipynb"),
+    *("/static/favicon.ico", "/robots.txt", "/.env", "/.git/config", "/page.ipynb"),
     *("/static/", "/static/../app.py", "/static/%2e%2e/app.py", "/nbextensions/x.js", "/debug"),
     *("/voila/query/x", "/mathjax/x", "/api/kernels/x/interrupt", "/server-status"),
 ]

@@ -77,6 +77,12 @@ def test_the_address_chooses_no_other_template(server, query: str):
     assert "Opening the workbench" in server.signed_in().open_page(f"/?{query}").text
 
 
+def test_a_browser_that_asks_for_an_icon_unasked_is_answered(server):
+    answer = server.visitor().ask("/favicon.ico")
+    assert (answer.status, answer.body) == (204, b"")
+    assert "Set-Cookie" not in answer.headers
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -41,7 +41,7 @@ from workbench.server.identity import WorkbenchIdentity, without_token
 from workbench.server.kernels import PageKernels, ThisPython, inherited_environment
 from workbench.server.logins import EXTENDED_SECONDS, PageLogins
 from workbench.server.machine import open_more_files, socket_folder
-from workbench.server.pages import NotFoundHandler, template_environment
+from workbench.server.pages import IconHandler, NotFoundHandler, template_environment
 from workbench.server.run import HOST, listener
 from workbench.server.sockets import (
     MAX_MESSAGE_BYTES,
@@ -205,6 +205,7 @@ class WorkbenchVoila(Voila):
         static.append((f"w-{self.widget_assets.version}", self.widget_assets))
         return [
             (at("/"), DashboardHandler),
+            (at("/favicon.ico"), IconHandler),
             *(one for part in _PARTS for one in part.handlers(at)),
             (at(f"/page/{_KERNEL_ID}"), PageKernelHandler),
             (at(f"/api/kernels/{_KERNEL_ID}/channels"), PageSocket),

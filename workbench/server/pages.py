@@ -190,6 +190,15 @@ class PersonHandler(JupyterHandler):
         self.finish(self.rendered("message.html", title=title, message=message))
 
 
+class IconHandler(PersonHandler):
+    """Answers browsers that ask for an icon unasked: pages carry theirs in themselves."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        self.set_header("Cache-Control", "public, max-age=86400")
+        self.set_status(204)
+
+
 class NotFoundHandler(PersonHandler):
     """Answers every address that is not on the list."""
 
