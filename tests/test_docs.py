@@ -52,6 +52,7 @@ def place(home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     plays = folder / "plays"
     plays.mkdir()
+    (folder / "rollen.csv").write_text("world;Rolle\nDracula;Müller\n", encoding="windows-1252")
     (plays / "worlds.csv").write_text("name\nDenmark\n")
     (plays / "stories.csv").write_text("world,name\nDenmark,Hamlet\n")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")}

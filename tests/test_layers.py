@@ -50,6 +50,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "pyarrow": "database frames transfer",
         "numpy": "frames transfer",
         "PIL": "demo transfer",
+        "charset_normalizer": "transfer",
         "ipywidgets": "widgets dashboard",
         "anywidget": "widgets",
         "traitlets": "widgets dashboard server",
