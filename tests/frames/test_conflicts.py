@@ -89,6 +89,30 @@ async def test_one_conflict_can_stop_it_all(wb: Workspace, denmark: World, eve: 
     assert await wb.personas.count(name="Laertes") == 1
 
 
+async def test_what_was_stopped_is_saved_once_even_if_something_stays_open(
+    wb: Workspace, denmark: World, eve: Workspace
+) -> None:
+    read = await wb.personas.frame(world=denmark)
+    await eve.personas.update(await one(eve, "Hamlet"), kind="spy")
+    await eve.personas.remove(await one(eve, "Ophelia"))
+    frame = pd.concat([read, pd.DataFrame({"name": ["Laertes"]})], ignore_index=True)
+    frame["kind"] = "ghost"
+    frame = frame[frame["name"] != "Yorick"]
+    result = await wb.personas.save(
+        frame, on_conflict="stop", add=True, trash=True, based_on=read.copy()
+    )
+    ids = {row["name"]: row["record"] for row in result.conflicts.to_dict("records")}
+    with pytest.raises(InvalidDraft, match="decide all"):
+        await result.resolve({(ids["Ophelia"], "kind"): "ghost"})
+    done = await result.resolve("mine")
+    assert (done.changed, done.added, done.trashed) == (3, 1, 1)
+    assert list(done.conflicts["why"]) == ["trashed"]
+    await wb.personas.restore(ids["Ophelia"])
+    again = await done.resolve("mine")
+    assert (again.added, again.trashed) == (0, 0)
+    assert await wb.personas.count() == 5
+
+
 @pytest.mark.parametrize(("keep", "kind"), [("mine", "ghost"), ("theirs", "spy")])
 async def test_conflicts_are_settled_with_all_else_of_their_records(
     wb: Workspace, denmark: World, eve: Workspace, keep: str, kind: str

@@ -365,3 +365,18 @@ async def test_an_empty_frame_saves_nothing(wb: Workspace, denmark: World) -> No
     result = await wb.personas.save(frame[:0])
     assert (result.changed, result.unchanged) == (0, 0)
     assert str(result) == "personas: 0 changed, 0 unchanged."
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x00", b"bytes", object()])
+async def test_what_no_database_can_hold_is_a_problem_of_its_cell(
+    wb: Workspace, denmark: World, text: Any
+) -> None:
+    frame = await wb.personas.frame(world=denmark)
+    put(frame, "Hamlet", attributes=text, kind="ghost")
+    with pytest.raises(InvalidRows) as error:
+        await wb.personas.save(frame)
+    assert [(p.row, p.column) for p in error.value.problems] == [(0, "attributes")]
+    frame = await wb.personas.frame(world=denmark)
+    put(frame, "Hamlet", name="\x00")
+    with pytest.raises(InvalidRows, match="NUL"):
+        await wb.personas.save(frame)

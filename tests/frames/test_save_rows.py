@@ -286,3 +286,17 @@ async def test_a_frame_from_elsewhere_comes_in_by_its_names(wb: Workspace, denma
         await wb.personas.save(frame)
     report = await wb.load({"personas": frame}, world=denmark)
     assert (report.tables["personas"].updated, report.tables["personas"].inserted) == (1, 1)
+
+
+async def test_users_and_members_are_saved_as_their_rights_allow(
+    wb: Workspace, denmark: World, eve: Workspace
+) -> None:
+    frame = await wb.users.frame()
+    frame["display_name"] = "Me"
+    result = await wb.users.save(frame)
+    assert result.changed == 1
+    assert list(result.conflicts["why"]) == ["rights"]
+    members = await wb.world_members.frame(names=True)
+    members["role"] = "manager"
+    assert (await wb.world_members.save(members)).changed == 1
+    assert await eve.role_in(denmark) == "manager"

@@ -73,7 +73,9 @@ async def _run(attempt: Attempt, reason: str | None, left: list[_Open]) -> SaveR
     """Return the result of an attempt; `left` is what earlier ones have left open."""
     outcome = await attempt.run(reason)
     result = outcome.result
-    parts = [*left, *([_Open(attempt, outcome, outcome.clashes)] if outcome.clashes else [])]
+    parts = list(left)
+    if outcome.clashes:
+        parts.append(_Open(attempt, outcome, outcome.clashes, stopped=not result.written))
     if parts:
         result.conflicts = as_frame([clash for part in parts for clash in part.clashes])
 
@@ -86,11 +88,15 @@ async def _run(attempt: Attempt, reason: str | None, left: list[_Open]) -> SaveR
 
 @dataclass
 class _Open:
-    """Conflicts that nobody has decided yet, and the attempt that met them."""
+    """Conflicts that nobody has decided yet, and the attempt that met them.
+
+    `stopped` says that they kept all else of the attempt from being written.
+    """
 
     attempt: Attempt
     outcome: Outcome
     clashes: list[Clash]
+    stopped: bool
 
     @property
     def look(self) -> Look:
@@ -117,9 +123,9 @@ async def _settle(parts: list[_Open], keep: Decisions, reason: str | None) -> Sa
     for part in parts:
         frames.append(_pending(part, undecided, words))
         doomed |= _doomed(part, undecided, words)
-        new = part.attempt.new if part.attempt.stop else new
+        new = part.attempt.new if part.stopped else new
         rest = [clash for clash in part.clashes if clash.record in undecided]
-        left += [_Open(part.attempt, part.outcome, rest)] if rest else []
+        left += [replace(part, clashes=rest, stopped=False)] if rest else []
     found = given(
         stored, pd.concat(frames, ignore_index=True), columns=None, based_on=None, add=False
     )
@@ -143,7 +149,7 @@ def _doomed(part: _Open, undecided: set[Any], words: Words) -> dict[str, int]:
             raise InvalidDraft({"keep": "A record goes to the trash or not: mine or theirs."})
         if word == "mine":
             made[clash.record] = part.outcome.versions[clash.record]
-    if not part.outcome.result.written:  # then nothing else was trashed either
+    if part.stopped:  # then nothing else was trashed either
         held_up = {clash.record for clash in part.clashes}
         made |= {k: v for k, v in part.attempt.doomed.items() if k not in held_up}
     return made
@@ -155,11 +161,10 @@ def _pending(part: _Open, undecided: set[Any], words: Words) -> pd.DataFrame:
     found: Given = look.found
     keys = key_index(found.keys)
     blocked = {clash.record for clash in part.clashes}
-    held_up = not part.outcome.result.written
     rows = [
         n
         for n in look.mine.tolist()
-        if keys[n] not in undecided and (keys[n] in blocked or (held_up and n not in look.why))
+        if keys[n] not in undecided and (keys[n] in blocked or (part.stopped and n not in look.why))
     ]
     made: dict[str, Any] = {
         name: found.keys[name].take(pa.array(rows, pa.int64())).to_pylist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,8 @@ __all__ = ["ROW", "array", "arrow_from_frame"]
 ROW = "__row__"
 """The column that holds each row's label in the frame's index, for messages."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HALF = "This holds half a character (a lone surrogate). Take it out."
 _TIME = pa.timestamp("us", tz="UTC")
 _LABELS = pa.list_(pa.field("item", pa.string()))
 
@@ -43,7 +46,7 @@ def arrow_from_frame(stored: Stored[Any, Any], frame: pd.DataFrame) -> pa.Table:
     Raises
     ------
     InvalidRows
-        Two columns have one name, or a column's name is no text.
+        Two columns have one name, or a column's name is no text; a text is none in Unicode.
     """
     problems = [
         Problem(None, None, str(name), None, "Two columns have this name. Rename or drop one.")
@@ -72,7 +75,13 @@ def array(kind: Kind | None, series: pd.Series[Any]) -> pa.Array | pa.ChunkedArr
     word = kind.word if kind is not None else "text"
     try:
         found = pa.array(_unmasked(series), from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        OverflowError,
+        UnicodeEncodeError,
+    ):
         return _one_by_one(series, word)
     if isinstance(found, pa.ChunkedArray):
         found = found.combine_chunks()
@@ -133,7 +142,14 @@ def _one_by_one(series: pd.Series[Any], word: str) -> pa.Array:
     if word == "tags" and all(v is None or _is_labels(v) for v in values):
         return pa.array([None if v is None else list(v) for v in values], type=_LABELS)
     write = _reference_text if word == "reference" else _text
-    return pa.array([None if v is None else write(v) for v in values], type=pa.string())
+    texts = [None if v is None else write(v) for v in values]
+    try:
+        return pa.array(texts, type=pa.string())
+    except UnicodeEncodeError:
+        halves = [n for n, text in enumerate(texts) if text and _SURROGATE.search(text)]
+        raise InvalidRows(
+            [Problem(None, series.index[n], str(series.name), None, _HALF) for n in halves]
+        ) from None
 
 
 def _is_missing(value: Any) -> bool:
