@@ -114,16 +114,14 @@ async def test_a_user_has_forty_logins_at_most(people):
     for _ in range(30):
         await people.login("eve", connections=1)
     with pytest.raises(StoreUnavailable, match="logins"):
-        for _ in range(10):
-            await people.login("eve", connections=1)
+        await several(people, 10, connections=1)
     await people.login("bob")
 
 
 async def test_all_logins_of_a_user_leave_connections_to_others(people, sql):
     most = int(await sql.fetchval("SHOW max_connections"))
     with pytest.raises(StoreUnavailable, match="logins"):
-        for _ in range(12):
-            await people.login("eve", connections=30)
+        await several(people, 12, connections=30)
     limits = await sql.fetch(
         "SELECT rolconnlimit AS n FROM pg_roles JOIN auth.login AS l USING (rolname)"
         " WHERE l.userid = $1",
@@ -220,3 +218,8 @@ async def test_a_process_renews_its_own_login_and_revokes_it_at_the_end(people, 
     with pytest.raises(WorkbenchError):
         await login_of(database)
     assert await login_of(people.owner) is None
+
+
+async def several(people, count: int, *, connections: int) -> None:
+    for _ in range(count):
+        await people.login("eve", connections=connections)

@@ -14,7 +14,8 @@ from workbench.database.migrate import head
 
 SECRET = "s3cret-word"
 COMMANDS = [
-    *("up", "lab", "migrate", "demo", "import", "export", "login", "logout", "whoami", "doctor")
+    *("up", "lab", "migrate", "demo", "import", "export", "forget"),
+    *("login", "logout", "whoami", "doctor"),
 ]
 
 
