@@ -26,6 +26,7 @@ from workbench.entities import STORED
 from workbench.entities.world import World
 from workbench.errors import NotFound, Refused, WorkbenchError
 from workbench.frames import table
+from workbench.transfer.dates import CERTAIN_DATE, is_date
 from workbench.transfer.export import export
 from workbench.transfer.export_folder import prepared
 from workbench.transfer.load import load
@@ -450,3 +451,32 @@ async def test_real_worlds_come_back_as_they_were(
         again = await load(database, tmp_path / str(world.id))
         assert not again.problems
         assert {p: c.unchanged for p, c in again.tables.items()} == written.tables
+
+
+async def test_what_is_called_a_date_and_is_none_comes_back_too(wb: Workspace, tmp_path: Path):
+    world = await wb.worlds.add(name="Elsinore")
+    for number, premiered in enumerate(["um 1800", "1801-06-14"]):
+        await wb.stories.add(
+            worldid=world.id,
+            name=f"Story {number}",
+            attributes={"date_premiered": premiered, "date_written": "1801-02"},
+        )
+    await wb.export(tmp_path / "out", world=world)
+    header = (tmp_path / "out" / "stories.csv").read_text("utf-8").splitlines()[0]
+    assert "date_written" in header
+    assert "date_premiered" not in header
+    report = await wb.load(tmp_path / "out")
+    assert not report.problems, report
+    kept = [one.attributes["date_premiered"] for one in await wb.stories.find(world=world)]
+    assert sorted(kept) == ["1801-06-14", "um 1800"]
+
+
+async def test_every_date_that_an_export_makes_a_column_of_is_one(sql: Any):
+    texts = [f"{y:04}-{m:02}-{d:02}" for y in (1600, 1999) for m in range(14) for d in range(33)]
+    texts += ["1801", "1801-06", "1801-13", "801", "1801-6", "1801?", "10000-01-01"]
+    rows = await sql.fetch(
+        "SELECT t, t ~ $2 AS fits FROM unnest($1::text[]) AS t", texts, CERTAIN_DATE
+    )
+    fits = {row["t"] for row in rows if row["fits"]}
+    assert fits <= {text for text in texts if is_date(text)}
+    assert {text for text in texts if is_date(text)} - fits <= {"1600-02-29"}

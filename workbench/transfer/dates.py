@@ -15,11 +15,19 @@ import pyarrow.compute as pc
 
 from workbench.transfer.checks import is_text
 
-_CALLED_DATE = re.compile(r"(?:^|[^a-z])dates?(?:[^a-z]|$)")
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)?)?",
     re.ASCII,
 )
+CALLED_DATE = r"(^|[^a-z])dates?([^a-z]|$)"
+"""As `tells_dates`, for PostgreSQL and names in lower case."""
+
+CERTAIN_DATE = (
+    r"^\d{4}(-(0[1-9]|1[0-2])|-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
+    r"|-(0[13-9]|1[0-2])-(29|30)|-(0[13578]|1[02])-31)?$"
+)
+"""For PostgreSQL: texts that `is_date` is true of, but for times of day and 29 February."""
+
 _WRONG = "This is no date. Write it as 1801-06-14, 1801-06 or 1801."
 
 
@@ -29,7 +37,7 @@ def tells_dates(header: str) -> bool:
     >>> tells_dates("date_premiered"), tells_dates("birth date"), tells_dates("updated")
     (True, True, False)
     """
-    return _CALLED_DATE.search(header.casefold()) is not None
+    return re.search(CALLED_DATE, header.casefold()) is not None
 
 
 def is_date(text: str) -> bool:

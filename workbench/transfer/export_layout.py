@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from workbench.entities import Link, Stored
 from workbench.store.columns import Column, Tables
 from workbench.store.filters import live
+from workbench.transfer.dates import CALLED_DATE, CERTAIN_DATE
 
 __all__ = ["FILE", "Layout", "attribute_keys", "layout", "picture_statement"]
 
@@ -47,13 +48,16 @@ class Layout:
 def attribute_keys(stored: Stored[Any, Any], world: UUID) -> sa.Select[Any] | None:
     """Return the statement for all keys of attributes: key, whether plain text always, rows.
 
-    Plain is a text that a cell can hold and give back: one line, not blank.
+    Plain is a text that a cell can hold and give back: one line, not blank, and a date where
+    the key is called one, since an import would refuse what is not.
     """
     if "attributes" not in stored.table.columns:
         return None
     pair = sa.func.jsonb_each(stored.table.c.attributes).table_valued("key", "value").lateral()
     text = pair.c.value.op("#>>", return_type=sa.Text)(sa.text("'{}'"))
     plain = sa.and_(sa.func.jsonb_typeof(pair.c.value) == "string", sa.func.rules.is_name(text))
+    called_date = sa.func.lower(pair.c.key).op("~")(CALLED_DATE)
+    plain = sa.and_(plain, sa.or_(sa.not_(called_date), text.op("~")(CERTAIN_DATE)))
     return (
         sa.select(
             pair.c.key.label("key"),
