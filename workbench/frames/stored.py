@@ -205,6 +205,8 @@ async def look_back(connection: Any, found: Given, now: Now) -> None:
     due = {n: int(now.versions[n] - versions[n]) for n in stale.tolist()}
     now.since = {name: {} for name in now.cells}
     for n, operation, version, old in await connection.fetch(_past(found.stored), stale.tolist()):
+        if operation != "delete" and 0 < now.versions[n] < version:
+            continue  # written after `now` was read; who writes will see it
         if operation == "delete":
             # The last entry of what is gone; else somebody purged it and brought it back.
             gone = not now.versions[n] and due[n] < 0
