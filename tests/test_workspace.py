@@ -96,8 +96,11 @@ async def test_a_world_is_told_by_record_id_name_or_owner_and_name(wb, denmark):
 
 
 async def test_a_world_of_two_owners_is_ambiguous(owned, denmark):
+    """Where one is a member of both; else it is one's own that is meant."""
     other = await owned.users.add(email="other@localhost")
-    await owned.worlds.add(name="Denmark", ownerid=other.id)
+    theirs = await owned.worlds.add(name="Denmark", ownerid=other.id)
+    assert await world_id(owned.database, "Denmark") == denmark.id
+    await owned.world_members.add(worldid=theirs.id, userid=owned.database.userid, role="viewer")
     with pytest.raises(Ambiguous, match="Write its owner"):
         await owned.outline("Denmark")
     assert (await owned.outline("other@localhost/Denmark")).roots == []

@@ -49,6 +49,7 @@ class Site(Configurable):
             workbench=self,
             doors=doors,
             base_url="/",
+            local_hostnames=["localhost"],
             login_url="/sign-in",
             identity_provider=identity,
             authorizer=AllowAllAuthorizer(parent=self, identity_provider=identity),

@@ -155,7 +155,7 @@ async def test_a_job_works_with_a_token_of_the_environment(door, site, laptop, m
 async def test_a_database_url_wins_over_a_server(database_url, laptop, monkeypatch):
     monkeypatch.setenv("WORKBENCH_SERVER", "https://bench.example.org")
     monkeypatch.setenv("WORKBENCH_DATABASE_URL", database_url)
-    async with await wiring.connect(home=laptop) as wb:
+    async with await wiring.connect(home=laptop, user="tester@localhost") as wb:
         assert await wb.worlds.count() == 0
 
 
