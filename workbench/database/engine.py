@@ -440,7 +440,9 @@ class Database:
     async def _tell_source(self, connection: AsyncConnection) -> None:
         """Tell a connection where its single statements come from, when that has changed."""
         if self.where is not None and self.moment is None:
-            known, here = connection.sync_connection.info, self._here() or self.source  # type: ignore[union-attr]
+            sync = connection.sync_connection
+            assert sync is not None, "it is open"
+            known, here = sync.info, self._here() or self.source
             if known.get(_SOURCE_KEY, self.source) != here:
                 await connection.execute(_SOURCE, {"source": here or ""})
                 known[_SOURCE_KEY] = here
