@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from workbench.errors import DuplicateName, InvalidDraft, NotFound, WorkbenchError
+from workbench.errors import DuplicateName, InvalidDraft, NotFound, StaleRecord, WorkbenchError
 
 
 async def last(wb, **which):
@@ -237,9 +237,16 @@ async def test_undo_while_others_write_loses_nothing(wb, denmark):
     done = await last(wb)
     ones = (await wb.personas.find(kind="given", limit=100)).records
 
+    async def change(one):
+        while True:
+            try:
+                return await wb.personas.update(await wb.personas.get(one.id), kind="later")
+            except StaleRecord:  # the undo came between reading and writing
+                continue
+
     async def write():
         for one in ones[::4]:
-            await wb.personas.update(await wb.personas.get(one.id), kind="later")
+            await change(one)
 
     await asyncio.gather(write(), wb.undo(done))
     left = {p.kind for p in await wb.personas.find(limit=100)}
