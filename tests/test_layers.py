@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "demo": "",
         "progress": "",
     }.items()
-} | dict.fromkeys(("__init__", "__main__", "wiring", "cli", "serving"), EVERYTHING)
+} | dict.fromkeys(("__init__", "__main__", "wiring", "commands", "cli", "serving"), EVERYTHING)
 
 ONLY_IN: dict[str, frozenset[str]] = {
     library: frozenset(layers.split())
@@ -62,7 +62,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "authlib": "auth",
         "joserfc": "auth",
         "httpx2": "auth",
-        "typer": "cli",
+        "typer": "commands cli",
         "rich": "progress",
         "pydantic_settings": "config",
         "platformdirs": "config",

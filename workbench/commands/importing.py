@@ -1,0 +1,84 @@
+"""The command that reads files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.commands.base import World
+from workbench.errors import WorkbenchError
+
+app = typer.Typer()
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="CSV, Excel, JSON, Parquet or Arrow files, or folders of them."),
+    ],
+    world: World = None,
+    table: Annotated[str | None, typer.Option(help="The table, if no name tells it.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="What a column stands for, as in Rolle=role; may be repeated."),
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="As in windows-1252.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="One character, or tab.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet of a workbook.")] = None,
+    header_row: Annotated[
+        int | None, typer.Option(help="The row of the sheet with the column names.", min=1)
+    ] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Write how files are read beside them, as TOML.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Import files, all or nothing; tables are told by the names of files and sheets."""
+    from workbench.progress import shown_progress
+    from workbench.wiring import connect
+
+    reading: dict[str, Any] = {
+        "table": table,
+        "columns": _pairs(column or []),
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "sheet": sheet,
+        "header_row": header_row,
+        "remember": remember,
+    }
+
+    async def work() -> Any:
+        async with await connect(source="workbench import") as wb:
+            with shown_progress(quiet=as_json) as progress:
+                return await wb.load(
+                    paths, world=world, dry_run=dry_run, progress=progress, **reading
+                )
+
+    try:
+        report = asyncio.run(work())
+    except WorkbenchError as error:
+        if not as_json:
+            raise
+        problem = {"file": None, "row": None, "column": None, "value": None, "message": str(error)}
+        typer.echo(json.dumps({"tables": {}, "problems": [problem]}))
+        sys.exit(1)
+    typer.echo(json.dumps(report.as_json()) if as_json else str(report))
+    sys.exit(1 if report.problems else 0)
+
+
+def _pairs(columns: list[str]) -> dict[str, str]:
+    """Return `Rolle=role` and the like as a mapping."""
+    pairs = {}
+    for column in columns:
+        header, found, name = column.rpartition("=")
+        if not found or not header or not name:
+            raise typer.BadParameter(f"Write --column Rolle=role; {column!r} is not like that.")
+        pairs[header] = name
+    return pairs
