@@ -22,6 +22,7 @@ from remote_site import Site, Visitor
 from workbench.auth.doors import Doors
 from workbench.auth.tokens import Tokens
 from workbench.database.address import Address
+from workbench.database.engine import Database
 from workbench.server.api import DEVICE_GRANT, told_address
 
 FORM = "application/x-www-form-urlencoded"
@@ -400,6 +401,17 @@ async def test_a_failure_says_nothing_of_the_inside(door, site, program, caplog)
     assert "NoneType" not in answer.text
     assert "/api/whoami failed" in caplog.text
     assert "wbp_x" not in caplog.text
+
+
+async def test_a_database_that_is_away_is_told_without_its_address(door, site, program):
+    away = Database(Address.parse("postgresql://keeper:hush@127.0.0.1:9/wessex"))
+    site.doors.tokens = Tokens(away)
+    answer = await program.get("/api/whoami", headers=bearing("wbp_x"))
+    await away.close()
+    assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+    assert answer.json()["error_description"] == (
+        "The database does not answer. Try again in a moment."
+    )
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,9 @@ async def test_a_long_break_stops_typing_and_keeps_what_was_typed(page, wire):
     await wire.break_down()
     await field.fill("typed in the dark")
     notice = page.get_by_role("alertdialog")
-    await expect(notice).to_contain_text("The server does not answer")
+    await expect(notice).to_contain_text(
+        "The server does not answer; trying again. When it is back, reload the page if this stays."
+    )
     await page.keyboard.press("Escape")
     await page.keyboard.type("more")
     await expect(notice).to_be_visible()

@@ -103,6 +103,8 @@ def test_an_unverified_address_gets_no_account(site):
         answer = site.sign_in(browser, "unverified-eve")
         assert answer.status_code == 403
         assert site.ask("SELECT FROM \"user\" WHERE email LIKE '%eve%'") == []
+        (event,) = site.ask("SELECT kind, detail FROM auth.event")
+        assert tuple(event) == ("refused", "unverified unverified-eve@example.org")
 
 
 def test_text_from_the_provider_never_becomes_markup(site):
@@ -244,6 +246,8 @@ def test_an_identity_of_somebody_else_is_not_linked(site):
         site.sign_in(alice, "alice")
         answer = link(site, alice, "bob")
         assert answer.status_code == 403
+        assert "<h1>Nothing has changed</h1>" in answer.text
+        assert "<h1>Sign in</h1>" not in answer.text, "for she is signed in"
         assert "bob" in bob.get("/account").text
 
 

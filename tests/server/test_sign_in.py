@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+from tornado.httputil import HTTPHeaders
 
-from workbench.server.identity import OneTimeToken
+from workbench.server.identity import OneTimeToken, caller_of
 from workbench.server.sign_in import local_path, sign_in_url, token_in
 
 
@@ -179,3 +181,17 @@ def test_the_way_back_holds_no_token():
 
 def xsrf(visitor) -> str:
     return visitor.cookies[f"workbench-xsrf-{visitor.port}"]
+
+
+@pytest.mark.parametrize(
+    ("public_url", "address"),
+    [
+        (None, "192.0.2.1"),
+        ("http://bench.example.org", "192.0.2.1"),
+        ("https://bench.example.org", "203.0.113.9"),
+    ],
+)
+def test_what_a_proxy_says_of_a_caller_counts_behind_tls_alone(public_url, address):
+    headers = HTTPHeaders({"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
+    request = SimpleNamespace(remote_ip="192.0.2.1", headers=headers)
+    assert caller_of(SimpleNamespace(request=request), public_url).address == address
