@@ -218,7 +218,16 @@ class Workspace(Sharing, History):
     async def export(
         self, folder: Path | str, *, world: WorldKey, format: str = "csv", overwrite: bool = False
     ) -> ExportReport:
-        """Write a world as files that import again to the same world."""
+        """Write a world as files that import again to the same world.
+
+        Parameters
+        ----------
+        format
+            "csv", "json", "jsonl", "parquet" or "arrow": a file for each table; "xlsx": one
+            workbook with a sheet for each.
+        overwrite
+            Whether the folder may hold something already; files of the same name are replaced.
+        """
         from workbench.transfer.export import export
 
         where = await world_id(self.database, world)

@@ -9,23 +9,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from PIL import Image
 
 from workbench.database import columnar
-from workbench.database.address import Address
 from workbench.database.engine import Database
-from workbench.database.users import acting_user
-from workbench.entities import STORED
 from workbench.entities.world import World
 from workbench.errors import NotFound, Refused, WorkbenchError
-from workbench.frames import table
 from workbench.transfer.dates import CERTAIN_DATE, is_date
 from workbench.transfer.export import export
 from workbench.transfer.export_folder import prepared
@@ -69,36 +63,6 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file()
     }
-
-
-async def content(database: Database, world: UUID) -> dict[str, list[dict[str, Any]]]:
-    """Return all that can differ between two copies of a world: everything but ids and times."""
-    found = {}
-    for stored in STORED.values():
-        if "userid" in stored.table.columns or not {"worldid", "ownerid"} & set(
-            stored.table.columns.keys()
-        ):
-            continue
-        frame = await table(database, stored, world=world, names=True)
-        ids = [n for n in frame.column_names if n in stored.references or n in ("id", "version")]
-        times = [n for n in frame.column_names if n.endswith("_at")]
-        rows = frame.drop_columns([*ids, *times]).to_pylist()
-        found[stored.plural] = sorted(rows, key=repr)
-    return found
-
-
-@pytest.fixture
-async def empty(server: Any) -> AsyncIterator[Database]:
-    """Another fresh database, with the same user."""
-    name = await asyncio.to_thread(server.new_database, "template_workbench")
-    address = Address.parse(server.url(name))
-    first = Database(address)
-    user = await acting_user(first, "tester@localhost")
-    await first.close()
-    made = Database(address, userid=user)
-    yield made
-    await made.close()
-    await asyncio.to_thread(server.drop, name)
 
 
 @pytest.fixture
@@ -261,15 +225,15 @@ async def test_a_failure_leaves_nothing_half_done(
     from workbench.transfer import export as module
 
     written: list[str] = []
-    real = module.write_csv
+    real = module._write_table
 
-    def full(path: Path, *rest: Any) -> int:
+    def full(stream: Any, stored: Any, *rest: Any) -> int:
         if len(written) == 3:
-            raise OSError(28, "No space left on device", str(path))
-        written.append(path.name)
-        return real(path, *rest)
+            raise OSError(28, "No space left on device", stored.plural)
+        written.append(stored.plural)
+        return real(stream, stored, *rest)
 
-    monkeypatch.setattr(module, "write_csv", full)
+    monkeypatch.setattr(module, "_write_table", full)
     with pytest.raises(WorkbenchError, match="No space left"):
         await export(database, elsinore.id, tmp_path / "deep" / "out")
     assert names(tmp_path) == []
@@ -424,14 +388,14 @@ async def test_importing_an_export_again_changes_nothing(
 
 
 async def test_an_export_makes_the_same_world_in_another_database(
-    database: Database, elsinore: World, empty: Database, tmp_path: Path
+    database: Database, elsinore: World, empty: Database, content_of: Any, tmp_path: Path
 ) -> None:
     await export(database, elsinore.id, tmp_path / "one")
     report = await load(empty, tmp_path / "one")
     assert not report.problems
     copy = await Workspace(empty).worlds.get(name="Elsinore; Kronborg")
     await load(database, tmp_path / "one")
-    assert await content(database, elsinore.id) == await content(empty, copy.id)
+    assert await content_of(database, elsinore.id) == await content_of(empty, copy.id)
     await export(database, elsinore.id, tmp_path / "two")
     await export(empty, copy.id, tmp_path / "three")
     assert files(tmp_path / "two") == files(tmp_path / "three")

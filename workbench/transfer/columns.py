@@ -53,7 +53,8 @@ def columns(source: Source, findings: Findings) -> Columns:
     meant = _meant(source, findings)
     told = set(meant.values())
     for header, name in meant.items():
-        part, name = _part(stored, name, told, written=source.written)
+        in_file = source.folder is not None
+        part, name = _part(stored, name, told, written=source.written, in_file=in_file)
         if part in by_part:
             other = by_part[part].setdefault(name, header)
             if other != header:
@@ -104,7 +105,7 @@ def _suggest(source: Source, found: Columns, told: set[str], findings: Findings)
 
 
 def _part(
-    stored: Stored[Any, Any], header: str, told: set[str], *, written: bool
+    stored: Stored[Any, Any], header: str, told: set[str], *, written: bool, in_file: bool
 ) -> tuple[Part, str]:
     alias = stored.aliases.get(header)
     if alias is not None and alias not in told:
@@ -118,7 +119,7 @@ def _part(
         return Part.VALUE, header
     if header in twins or header in levels:
         return Part.NAME, header
-    if written and names_pictures(stored, header):
+    if in_file and names_pictures(stored, header):
         return Part.FILE, header
     if header in stored.table.columns:
         return Part.NOTHING, header

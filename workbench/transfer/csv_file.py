@@ -20,6 +20,7 @@ from workbench.transfer.dialect import (
     encoding_of,
     utf8_blocks,
 )
+from workbench.transfer.formulas import rearmed, texts_rearmed
 from workbench.transfer.headers import known_columns, named
 from workbench.transfer.options import Reading
 from workbench.transfer.report import Findings
@@ -138,7 +139,7 @@ class _Form:
             raise UnreadableFile(file, f"The header cannot be read ({error}).") from None
         if not any(cell.strip() for cell in header):
             raise UnreadableFile(file, "The first line has no column names: there is no header.")
-        return header, data[found.end() :]
+        return texts_rearmed(header), data[found.end() :]
 
     def empty_columns(self, data: bytes, width: int) -> set[int]:
         """Return the columns, by place, that have no values in the whole rows of `data`."""
@@ -267,7 +268,8 @@ class _Reader:
         return Rows(cells, pa.array(places + done), read - len(gone)), len(gone)
 
     def _named(self, table: pa.Table, first: int) -> pa.Table:
-        kept = [(name, c) for name, c in zip(self.names, table.columns, strict=True) if name]
+        pairs = zip(self.names, table.columns, strict=True)
+        kept = [(name, rearmed(column)) for name, column in pairs if name]
         for place in sorted(self.nameless):
             if table.column(place).null_count < table.num_rows:
                 self.nameless.remove(place)  # said once

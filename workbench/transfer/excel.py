@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from workbench.entities import Stored
 from workbench.errors import UnreadableFile, shown
+from workbench.transfer.formulas import rearmed, texts_rearmed
 from workbench.transfer.headers import known_columns, meaning, named
 from workbench.transfer.options import Reading
 from workbench.transfer.source import Feed, Opening, Rows
@@ -81,7 +82,7 @@ def _part(opening: Opening, sheet: Sheet, stored: Stored[Any, Any] | None) -> tu
 def _feed(workbook: Workbook, sheet: Sheet, opening: Opening) -> Feed:
     number, header = _header(workbook, sheet, opening)
     width = max(header) + 1
-    cells = [header[place].text if place in header else "" for place in range(width)]
+    cells = texts_rearmed(header[place].text if place in header else "" for place in range(width))
     empty = {place for place in range(width) if place not in header}
     names = named(cells, empty, opening.file, opening.findings)
     reader = _Reader(opening, sheet, number, names)
@@ -145,7 +146,7 @@ class _Reader:
         places = {place: name for place, name in enumerate(self.names) if name is not None}
         for place, name in places.items():
             cells = [row.get(place) for row in rows]
-            columns[name] = pa.array([cell and cell.text for cell in cells], pa.string())
+            columns[name] = rearmed(pa.array([cell and cell.text for cell in cells], pa.string()))
         for number, row in enumerate(rows, start=done + 1):
             for place, cell in row.items():
                 if cell.problem is not None and place in places:

@@ -1,9 +1,9 @@
 """Writing a world as files that people can read, and that import again to the same world.
 
-One CSV file for each table. Readable twins stand for ids, the world and the path of names
-first. Keys of `attributes` that hold nothing but plain text become columns; what else is in
-there stays in a column `attributes`, as JSON. Pictures lie in `pictures/`, and `images.csv`
-names them in the column `file`.
+One file for each table, or one workbook with a sheet for each. Readable twins stand for ids, the
+world and the path of names first. In CSV and workbooks, keys of `attributes` that hold nothing
+but plain text become columns; what else is in there stays in a column `attributes`, as JSON.
+Pictures lie in `pictures/`, and the table of images names them in the column `file`.
 
 Left out: ids, times and versions; what is in the trash; thumbnails; and `world_members`,
 because who may see a world is a matter of the installation that it is in.
@@ -24,15 +24,15 @@ from workbench.database import columnar
 from workbench.database.columnar import Stream
 from workbench.database.engine import Database
 from workbench.entities import LINKS, STORED, Stored
-from workbench.errors import NotFound, Refused, shown
+from workbench.errors import NotFound, Refused
 from workbench.store.columns import literal
-from workbench.transfer.export_csv import write_csv
+from workbench.transfer.export_columns import columns_of, with_files
 from workbench.transfer.export_folder import PICTURES, prepared
-from workbench.transfer.export_layout import attribute_keys, layout, picture_statement
+from workbench.transfer.export_formats import TYPED, WriteTable, file_name, tables, writer_of
+from workbench.transfer.export_layout import FILE, attribute_keys, layout, picture_statement
 
 __all__ = ["ExportReport", "export"]
 
-FORMATS = ("csv",)
 _NAME_CHARACTERS = 80
 _SIGNATURES = {
     b"\x89PNG\r\n": ".png",
@@ -58,7 +58,7 @@ class ExportReport:
     Attributes
     ----------
     tables
-        Rows by table; its file is the name with `.csv`.
+        Rows by table; its file is the name with the format, unless all are sheets of one.
     pictures
         How many files are in `pictures`.
     notes
@@ -66,6 +66,7 @@ class ExportReport:
     """
 
     folder: str
+    format: str = "csv"
     tables: dict[str, int] = field(default_factory=dict)
     pictures: int = 0
     notes: list[str] = field(default_factory=list)
@@ -75,7 +76,10 @@ class ExportReport:
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{plural}.csv: {rows:,} rows" for plural, rows in self.tables.items()]
+        lines = [
+            f"{plural if self.format == 'xlsx' else file_name(plural, self.format)}: {rows:,} rows"
+            for plural, rows in self.tables.items()
+        ]
         if self.pictures:
             lines.append(f"{PICTURES}: {self.pictures:,} files")
         return "\n".join([*lines, *self.notes, f"Written to the folder {self.folder!r}."])
@@ -108,11 +112,7 @@ async def export(
     WorkbenchError
         The folder cannot be written to. Nothing in it has changed.
     """
-    if format not in FORMATS:
-        raise Refused(
-            f"A world cannot be exported as {shown(format)}. Use {', '.join(FORMATS)}.",
-            field="format",
-        )
+    writer_of(format)
     if database.in_transaction:
         raise Refused(
             "An export writes what is committed, not what a transaction is about to change. "
@@ -122,7 +122,7 @@ async def export(
 
     def work(stream: Stream) -> ExportReport:
         with prepared(folder, overwrite=overwrite) as unfinished:
-            return _write(stream, world, unfinished, folder)
+            return _write(stream, world, unfinished, folder, format)
 
     return await columnar.snapshot(database, work)
 
@@ -135,30 +135,47 @@ async def _require(database: Database, world: UUID) -> None:
             raise NotFound("world", world, "It may be in the trash.")
 
 
-def _write(stream: Stream, world: UUID, into: Path, folder: Path) -> ExportReport:
-    report = ExportReport(str(folder))
-    for stored in _TABLES:
-        files: dict[str, str] = {}
-        if "content" in stored.table.columns:
-            files = _write_pictures(stream, stored, world, into)
-            report.pictures += len(files)
-            if strange := sum(name.endswith(_OTHER) for name in files.values()):
-                report.notes.append(
-                    f"{PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
-                    "does not take those."
-                )
+def _write(stream: Stream, world: UUID, into: Path, folder: Path, format: str) -> ExportReport:
+    report = ExportReport(str(folder), format)
+    with tables(into, format) as write:
+        for stored in _TABLES:
+            report.tables[stored.plural] = _write_table(stream, stored, world, into, write, report)
+    return report
+
+
+def _write_table(
+    stream: Stream,
+    stored: Stored[Any, Any],
+    world: UUID,
+    into: Path,
+    write: WriteTable,
+    report: ExportReport,
+) -> int:
+    files: dict[str, str] = {}
+    if "content" in stored.table.columns:
+        files = _write_pictures(stream, stored, world, into)
+        report.pictures += len(files)
+        if strange := sum(name.endswith(_OTHER) for name in files.values()):
+            report.notes.append(
+                f"{PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
+                "does not take those."
+            )
+    keys: list[tuple[str, bool]] | None = None
+    if report.format not in TYPED:
         found = attribute_keys(stored, world)
         keys = [] if found is None else [(r["key"], r["plain"]) for r in _rows(stream, found)]
-        plan = layout(stored, world, keys)
-        with stream(literal(plan.statement)) as batches:
-            report.tables[stored.plural] = write_csv(
-                into / f"{stored.plural}.csv", plan.columns, batches, files
-            )
-        if plan.left is not None:
-            for column, count in _rows(stream, plan.left)[0].items():
-                if count:
-                    report.notes.append(_note(stored, column, count))
-    return report
+    plan = layout(stored, world, keys)
+    columns = columns_of(plan.columns)
+    with stream(literal(plan.statement)) as batches:
+        if "content" in stored.table.columns:
+            place = [column.name for column in columns].index(FILE)
+            batches = with_files(batches, place, files)
+        rows = write(stored.plural, columns, batches)
+    if plan.left is not None:
+        for column, count in _rows(stream, plan.left)[0].items():
+            if count:
+                report.notes.append(_note(stored, column, count))
+    return rows
 
 
 def _rows(stream: Stream, statement: sa.Select[Any]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from workbench.errors import Refused, WorkbenchError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["PICTURES", "WHOLE", "finish", "prepared"]
+__all__ = ["PICTURES", "WHOLE", "finish", "locked", "prepared", "sync"]
 
 PICTURES = "pictures"
 WHOLE = ".workbench-export"
@@ -54,14 +54,14 @@ def prepared(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_left(folder)
         unfinished.mkdir()
-        lock = _locked(unfinished)
+        lock = locked(unfinished)
         yield unfinished
         _require_places(unfinished, folder)
         for path in (*unfinished.rglob("*"), unfinished):
-            _sync(path)
+            sync(path)
         unfinished.rename(folder / WHOLE)
         made = []
-        _sync(folder)
+        sync(folder)
     except OSError as error:
         where = error.filename or folder
         raise WorkbenchError(
@@ -98,14 +98,14 @@ def finish(folder: Path) -> None:
         ) from error
 
 
-def _locked(unfinished: Path) -> int | None:
-    """Return a lock on a folder, which ends with this process; None if somebody has it.
+def locked(unfinished: Path) -> int | None:
+    """Return a lock on a folder or file, which ends with this process; None if somebody has it.
 
     Where there are no such locks (Windows, some network drives), it is always None.
     """
     if sys.platform == "win32":
         return None
-    descriptor = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(unfinished, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -118,7 +118,7 @@ def _remove_left(folder: Path) -> None:
     """Remove what exports have left that were cut off before they were whole."""
     for left in folder.glob(f"{_UNFINISHED}*"):
         with contextlib.suppress(OSError):  # it is gone already, or not ours to remove
-            if (lock := _locked(left)) is not None:
+            if (lock := locked(left)) is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(lock)
 
@@ -157,7 +157,7 @@ def _refuse_full(folder: Path, *, overwrite: bool) -> None:
         )
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -21,7 +21,8 @@ FILE = "file"
 """The column that names the file of a picture."""
 
 _MOST_KEY_COLUMNS = 100
-_NO_HEADER = re.compile(r'[",;\t]')
+# What would be quoted, and what a spreadsheet might run, is no name for a column.
+_NO_HEADER = re.compile(r'[",;\t]|^[^\w]*[=+@-]|^\'')
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,24 @@ def attribute_keys(stored: Stored[Any, Any], world: UUID) -> sa.Select[Any] | No
     )
 
 
-def layout(stored: Stored[Any, Any], world: UUID, keys: Iterable[tuple[str, bool]] = ()) -> Layout:
+def layout(
+    stored: Stored[Any, Any], world: UUID, keys: Iterable[tuple[str, bool]] | None = ()
+) -> Layout:
     """Return the file of `stored`.
 
     Parameters
     ----------
     keys
         Keys of attributes and whether each is plain text always; those that are become
-        columns, where no other column, twin or alias has the name.
+        columns, where no other column, twin or alias has the name. With None, `attributes`
+        stays one column.
     """
     tables = Tables(stored)
     columns = list(_columns(tables))
-    columns += _attributes(stored, list(keys), {column.name for column in columns})
+    if keys is not None:
+        columns += _attributes(stored, list(keys), {column.name for column in columns})
+    elif "attributes" in stored.table.columns:
+        columns.append(tables.column("attributes"))
     where = list(_rows(stored, world))
     trashed = {key: _trashed(tables, key) for key in _in_world(stored)}
     ends = {c.name for c in stored.table.columns if "parent" in c.info}

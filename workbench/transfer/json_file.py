@@ -34,6 +34,11 @@ def open_json(opening: Opening, told: Stored[Any, Any] | None) -> list[Feed]:
         lists that are called as tables are, the file itself tells.
     """
     records = records_of(opening)
+    unread = Findings()
+    any_record = next(records(opening, unread), None)
+    if any_record is None and not unread.any:
+        opening.findings.note(f"{opening.file}: there are no rows.")
+        return []
     first = next((r for _, r in records(opening, Findings()) if isinstance(r, dict)), {})
     entity = ENTITIES.get(told.name) if told else nested.holder(first)
     if told is None and entity is None and nested.holds_tables(first):

@@ -39,7 +39,10 @@ _PLURALS = {stored.plural: stored for stored in STORED.values()}
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 _TEXTS = frozenset({".csv", ".tsv", ".tab"})
 _WORKBOOKS = frozenset({".xlsx", ".xlsm"})
-_JSON = frozenset({".json", ".jsonl", ".ndjson"})
+_LINES = frozenset({".jsonl", ".ndjson"})
+"""Rows without a header: there may be none."""
+
+_JSON = frozenset({".json"}) | _LINES
 _PARQUET = frozenset({".parquet", ".pq"})
 _ARROW = frozenset({".arrow", ".arrows", ".feather"})
 _LOOK_BYTES = 2**10
@@ -157,8 +160,9 @@ def _told(path: Path, reading: Reading) -> Stored[Any, Any] | None:
 def _open(
     path: Path, file: str, told: Stored[Any, Any] | None, reading: Reading, findings: Findings
 ) -> list[Feed]:
-    _look_at(path, file)
     suffix = path.suffix.casefold()
+    if not _look_at(path, file) and suffix not in _LINES:
+        raise UnreadableFile(file, "This file is empty.")
     # Workbooks and JSON may tell by themselves, and replace this then.
     opening = Opening(path, file, told or next(iter(TABLES.values())), reading, findings)
     if suffix in _WORKBOOKS:
@@ -180,8 +184,8 @@ def _open(
     return [feed]
 
 
-def _look_at(path: Path, file: str) -> None:
-    """Raise UnreadableFile if there is nothing to read at `path`."""
+def _look_at(path: Path, file: str) -> bool:
+    """Return whether there is anything in the file; UnreadableFile if it cannot be read."""
     try:
         with open_regular(path) as handle:
             start = handle.read(_LOOK_BYTES)
@@ -191,10 +195,9 @@ def _look_at(path: Path, file: str) -> None:
         raise UnreadableFile(file, "You may not read this file.") from None
     except OSError as error:
         raise UnreadableFile(file, f"This cannot be read ({error.strerror}).") from None
-    if not start:
-        raise UnreadableFile(file, "This file is empty.")
-    if len(start) < _LOOK_BYTES and not start.strip(b"\r\n"):
+    if start and len(start) < _LOOK_BYTES and not start.strip(b"\r\n"):
         raise UnreadableFile(file, "This file has only blank lines: there is no header.")
+    return bool(start)
 
 
 def _given(
