@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from workbench.database.engine import Database
+from workbench.database.network import LIBPQ_OPTIONS
 from workbench.database.translate import translate
 from workbench.errors import StoreUnavailable
 
@@ -217,6 +218,8 @@ def _uri(database: Database) -> str:
     if "connect_timeout" not in dict(query):
         # libpq knows whole seconds only, and takes 0 for ever.
         query.append(("connect_timeout", str(max(1, ceil(database.connect_timeout_seconds)))))
+    said = dict(query)
+    query += [(name, value) for name, value in LIBPQ_OPTIONS.items() if name not in said]
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from workbench.database.address import Address
+from workbench.database.network import SERVER_SETTINGS, notice_silence
 from workbench.database.translate import translated, unreachable
 from workbench.errors import BadSettings, Conflict, InvalidDraft, NotAllowed, WorkbenchError
 
@@ -150,6 +151,7 @@ class Database:
             "application_name": "workbench",
             "TimeZone": "UTC",
             "search_path": "public",
+            **SERVER_SETTINGS,
             "statement_timeout": str(int(statement_timeout_seconds * 1000)),
             "workbench.userid": str(userid or ""),
             "workbench.source": source or "",
@@ -226,11 +228,13 @@ class Database:
         return f"GRANT CONNECT ON DATABASE {_quoted(self.address.database)} TO {user}"
 
     async def _connected(self) -> asyncpg.Connection:
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             self.address.url,
             timeout=self.connect_timeout_seconds,
             server_settings=self.settings,
         )
+        notice_silence(connection)
+        return connection
 
     async def sign_in(self) -> None:
         """Make sure that `address` holds a login that lives for some hours."""
