@@ -31,6 +31,7 @@ __all__ = [
     "may_write",
     "not_allowed",
     "owners",
+    "refusal",
     "role_of",
     "standing",
 ]
@@ -130,7 +131,13 @@ async def not_allowed(
         async with database.reading() as connection:
             with translated():
                 managers = await connection.scalar(_MANAGERS, {"world": world}) or []
-    ask = f"Ask {' or '.join(managers)}." if managers else "Ask a manager of the world."
+    return refusal(entity, managers, doing)
+
+
+def refusal(entity: str, managers: Iterable[str], doing: str = "change") -> NotAllowed:
+    """Return the error for what row rights left undone; `managers` are whom to ask."""
+    named = " or ".join(managers)
+    ask = f"Ask {named}." if named else "Ask a manager of the world."
     return NotAllowed(
         f"You may read this {entity}, but not {doing} it: that takes an editor's rights in its "
         f"world, and an account that may edit. {ask}",

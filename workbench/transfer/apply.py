@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql
 from workbench.entities import Entity
 from workbench.entities.fields import Bytes, Choice
 from workbench.errors import Conflict
+from workbench.store.rights import refusal
 from workbench.transfer.lookups import lookups
 from workbench.transfer.report import TableCounts
 from workbench.transfer.stage import Staged, quoted
@@ -77,6 +78,8 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
     ------
     Conflict
         Somebody changed one of them in between.
+    NotAllowed
+        Row rights left one of them as it was.
     """
     columns = _changeable(table)
     if "ownerid" in table.given and not await _handed_over(connection, table):
@@ -88,10 +91,23 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
         f"WHERE p.changed AND {_same(table)} AND t.version = p.version"
     )
     if int(status.split()[-1]) != expected:
+        await _check_rights(connection, table)
         raise Conflict(
             f"Somebody changed rows of {table.stored.plural} during the import. Nothing was "
             "written. Import again."
         )
+
+
+async def _check_rights(connection: asyncpg.Connection, table: Staged) -> None:
+    """Raise NotAllowed if a row that was to be updated is there, and is as it was planned for."""
+    world = "worldid" if "worldid" in table.stored.table.columns else "id"
+    left = await connection.fetchrow(
+        f"SELECT rules.managers(t.{world}) AS managers FROM {table.plan} AS p "
+        f"JOIN {quoted(table.stored.name)} AS t ON {_same(table)} AND t.version = p.version "
+        "WHERE p.changed LIMIT 1"
+    )
+    if left is not None:
+        raise refusal(table.stored.name, left["managers"] or ())
 
 
 async def _handed_over(connection: asyncpg.Connection, table: Staged) -> bool:
