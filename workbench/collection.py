@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from workbench.entities import Stored
@@ -74,6 +75,54 @@ class Frames(Rows[DraftT, RecordT]):
             trashed=trashed,
             limit=limit,
             order=[order] if isinstance(order, str) else order,
+        )
+
+    async def export(
+        self,
+        path: Path | str,
+        *,
+        world: WorldKey | None = None,
+        names: bool = True,
+        columns: Sequence[str] | None = None,
+        search: str | None = None,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        trashed: bool = False,
+        overwrite: bool = False,
+        **filters: Any,
+    ) -> int:
+        """Write the rows that fit to a file, and return how many those are.
+
+        As `frame`, with readable twins, but never in memory whole. The file appears when it is
+        whole.
+
+        Parameters
+        ----------
+        path
+            Its end tells the format: .csv, .xlsx, .json, .jsonl, .parquet or .arrow.
+        overwrite
+            Whether a file that is there is replaced.
+
+        Raises
+        ------
+        Refused
+            The name tells no format, the file is there, or Excel cannot hold the rows.
+        """
+        from workbench.transfer.export_rows import export_rows
+
+        return await export_rows(
+            self.database,
+            self.stored,
+            Path(path),
+            world=None if world is None else await world_id(self.database, world),
+            filters=filters,
+            search=search,
+            columns=columns,
+            names=names,
+            trashed=trashed,
+            limit=limit,
+            order=[order] if isinstance(order, str) else order,
+            overwrite=overwrite,
         )
 
     async def save(

@@ -233,6 +233,16 @@ class Workspace(Sharing, History):
         where = await world_id(self.database, world)
         return await export(self.database, where, _path(folder), format=format, overwrite=overwrite)
 
+    async def write(self, frame: pd.DataFrame, path: Path | str, *, overwrite: bool = False) -> int:
+        """Write any frame to a file, whose end tells the format; return how many rows it has.
+
+        CSV, Excel, JSON, JSON lines, Parquet or Arrow; texts that a spreadsheet would run as
+        formulas are marked as text. The file appears when it is whole.
+        """
+        from workbench.frames import write
+
+        return await write(frame, _path(path), overwrite=overwrite)
+
     async def outline(self, world: WorldKey) -> Outline:
         """Return a world's tree of books, stories, acts and scenes."""
         return await outline(self.database, await world_id(self.database, world))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from workbench.database.columnar import close
 from workbench.frames.attributes import expand_attributes
+from workbench.frames.files import write
 from workbench.frames.read import frame, table
 from workbench.frames.write import ROW, arrow_from_frame
 
-__all__ = ["ROW", "arrow_from_frame", "close", "expand_attributes", "frame", "table"]
+__all__ = ["ROW", "arrow_from_frame", "close", "expand_attributes", "frame", "table", "write"]
