@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 
 from workbench.entities import STORED
 from workbench.errors import InvalidDraft, NotFound
-from workbench.history.verbs import CHANGES, DIFF, HISTORY, TRASH
+from workbench.history.verbs import CHANGES, CHANGESETS, DIFF, HISTORY, TRASH
 
 
 async def test_the_history_of_a_record_has_a_row_for_each_changed_field(wb, denmark):
@@ -53,6 +55,53 @@ async def test_a_link_has_a_history_by_its_key(wb, denmark):
     assert (frame.iloc[0]["before"], frame.iloc[0]["after"]) == ("7", "9")
     assert set((await wb.history(other))["operation"]) == {"insert"}
     assert "scene_persona" not in set((await wb.history(denmark.scene))["column"].dropna())
+
+
+async def test_changesets_are_told_with_how_many_rows_each_changed(wb, denmark, now):
+    then = await now()
+    await wb.personas.add_many([{"name": f"p{n}", "world": "Denmark"} for n in range(3)])
+    async with wb.transaction(reason="tidying"):
+        await wb.personas.update(denmark.hamlet, kind="mad")
+        await wb.scene_personas.update(denmark.cast, words=9)
+        await wb.personas.remove(denmark.ophelia)
+    norway = await wb.worlds.add(name="Norway")
+    frame = await wb.changesets()
+    assert tuple(frame.columns) == CHANGESETS
+    assert frame["changeset"].is_unique
+    told = ["reason", "inserted", "updated", "trashed", "restored", "deleted"]
+    rows = [
+        tuple(None if pd.isna(v) else v for v in row) for row in frame[told].itertuples(index=False)
+    ]
+    assert rows[:3] == [
+        (None, 1, 0, 0, 0, 0),
+        ("tidying", 0, 2, 1, 0, 0),
+        (None, 3, 0, 0, 0, 0),
+    ]
+    assert rows[3][0] == "beginning"
+    assert list(frame["entities"].iloc[1]) == ["persona", "scene_persona"]
+    assert len(await wb.changesets(world=norway)) == 1
+    assert len(await wb.changesets(world="Denmark", since=then)) == 2
+    assert len(await wb.changesets(by="tester@localhost", limit=2)) == 2
+    assert len(await wb.changesets(by="nobody@localhost")) == 0
+    await wb.undo(frame["changeset"].iloc[1])
+    assert (await wb.personas.get(denmark.ophelia.id)).deleted_at is None
+
+
+async def test_changesets_that_ran_at_the_same_time_are_each_told_once(wb, denmark, database):
+    other = type(wb)(database)
+    async with wb.transaction(reason="long"):
+        await wb.personas.add(name="First", worldid=denmark.world.id)
+        await asyncio.create_task(short(other, denmark), context=contextvars.Context())
+        await wb.personas.add(name="Last", worldid=denmark.world.id)
+    frame = await wb.changesets(world=denmark.world)
+    assert list(zip(frame["reason"], frame["inserted"], strict=True))[:2] == [
+        ("long", 2),
+        ("short", 1),
+    ]
+
+
+async def short(wb, denmark):
+    await wb.personas.add(name="Between", worldid=denmark.world.id, reason="short")
 
 
 async def test_changes_are_told_by_world_author_time_table_and_changeset(wb, denmark, now):

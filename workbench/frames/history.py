@@ -18,8 +18,10 @@ _KINDS = {
     "at": TYPES["time"],
     "deleted_at": TYPES["time"],
     "columns": TYPES["labels"],
+    "entities": TYPES["labels"],
     "version": TYPES["integer"],
     "change": pa.int64(),
+    **dict.fromkeys(("inserted", "updated", "trashed", "restored", "deleted"), pa.int64()),
 }
 
 

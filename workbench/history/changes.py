@@ -7,6 +7,7 @@ read with the user's rights, and in a workspace of the past only what was done u
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from workbench.entities.base import EntityRecord, Link, Record
 from workbench.entities.user import User
 from workbench.errors import InvalidDraft, shown
 
-__all__ = ["changes", "diff", "history", "names_of", "trash"]
+__all__ = ["Which", "changes", "changesets", "diff", "history", "names_of", "trash"]
 
 Rows = list[dict[str, Any]]
 
@@ -51,6 +52,32 @@ SELECT e.changed_at AS at, coalesce(u.email, e.login) AS by, e.entity, e.recordi
   e.reason, e.source, e.changesetid AS changeset, e.version, e.id AS change
 FROM history.entry AS e LEFT JOIN "user" AS u ON u.id = e.userid
 WHERE {which} ORDER BY e.id DESC LIMIT :limit
+"""
+# From the newest change of a changeset on to the newest one of another: few steps, however many
+# rows each has changed.
+_CHANGESETS = """
+WITH RECURSIVE walk AS (
+  SELECT * FROM (
+    SELECT e.id, e.changesetid, ARRAY[e.changesetid] AS seen
+    FROM history.entry AS e WHERE {which} ORDER BY e.id DESC LIMIT 1
+  ) AS newest
+  UNION ALL
+  SELECT n.id, n.changesetid, w.seen || n.changesetid
+  FROM walk AS w, LATERAL (
+    SELECT e.id, e.changesetid FROM history.entry AS e
+    WHERE {which} AND e.id < w.id AND e.changesetid <> ALL (w.seen) ORDER BY e.id DESC LIMIT 1
+  ) AS n WHERE cardinality(w.seen) < :limit
+)
+SELECT min(e.changed_at) AS at, coalesce(min(u.email), min(e.login)) AS by, min(e.reason) AS reason,
+  min(e.source) AS source, array_agg(DISTINCT e.entity) AS entities,
+  count(*) FILTER (WHERE e.operation = 'insert') AS inserted,
+  count(*) FILTER (WHERE e.operation = 'update') AS updated,
+  count(*) FILTER (WHERE e.operation = 'trash') AS trashed,
+  count(*) FILTER (WHERE e.operation = 'restore') AS restored,
+  count(*) FILTER (WHERE e.operation = 'delete') AS deleted, e.changesetid AS changeset
+FROM walk AS w JOIN history.entry AS e ON e.changesetid = w.changesetid AND {which}
+LEFT JOIN "user" AS u ON u.id = e.userid
+GROUP BY w.id, e.changesetid ORDER BY w.id DESC
 """
 _DIFF = """
 WITH net AS (
@@ -109,37 +136,65 @@ async def history(
 async def changes(
     database: Database,
     *,
-    world: UUID | None = None,
-    by: User | UUID | str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    which: Which,
     entity: str | None = None,
     changeset: UUID | None = None,
     limit: int,
     after: int | None = None,
 ) -> Rows:
     """Return which records were changed, the newest first: a row for each changed record."""
-    values: dict[str, Any] = {"limit": _bounded(limit)}
-    which = _until(database, values) + _below(after, values)
-    for name, value, condition in (
-        ("world", world, "e.worldid = :world"),
-        ("since", since, "e.changed_at >= :since"),
-        ("until", until, "e.changed_at <= :until"),
-        ("entity", None if entity is None else _stored(entity), "e.entity = :entity"),
-        ("changeset", changeset, "e.changesetid = :changeset"),
+    conditions, values = which.said(database)
+    conditions += _below(after, values)
+    values["limit"] = _bounded(limit)
+    for name, value in (
+        ("entity", None if entity is None else _stored(entity)),
+        ("changesetid", changeset),
     ):
         if value is not None:
-            which.append(condition)
+            conditions.append(f"e.{name} = :{name}")
             values[name] = value
-    if isinstance(by, str) and not _is_id(by):
-        which.append(
-            '(e.login = :by OR e.userid IN (SELECT id FROM "user" WHERE lower(email) = lower(:by)))'
-        )
-        values["by"] = by
-    elif by is not None:
-        which.append("e.userid = :by")
-        values["by"] = by.id if isinstance(by, User) else UUID(str(by))
-    return await _named(database, await _read(database, _CHANGES, which, values))
+    return await _named(database, await _read(database, _CHANGES, conditions, values))
+
+
+async def changesets(database: Database, *, which: Which, limit: int) -> Rows:
+    """Return which changesets changed something, the newest first, with how many rows they did."""
+    conditions, values = which.said(database)
+    values["limit"] = _bounded(limit)
+    return await _read(database, _CHANGESETS, conditions, values)
+
+
+@dataclass(frozen=True)
+class Which:
+    """Of which changes something is told: in a world, by somebody, between two moments."""
+
+    world: UUID | None = None
+    by: User | UUID | str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def said(self, database: Database) -> tuple[list[str], dict[str, Any]]:
+        """Return the conditions on `e`, an entry of the history, and their values."""
+        values: dict[str, Any] = {}
+        conditions = _until(database, values)
+        for name, condition in (
+            ("world", "e.worldid = :world"),
+            ("since", "e.changed_at >= :since"),
+            ("until", "e.changed_at <= :until"),
+        ):
+            value = getattr(self, name)
+            if value is not None:
+                conditions.append(condition)
+                values[name] = value
+        if isinstance(self.by, str) and not _is_id(self.by):
+            conditions.append(
+                "(e.login = :by OR "
+                'e.userid IN (SELECT id FROM "user" WHERE lower(email) = lower(:by)))'
+            )
+            values["by"] = self.by
+        elif self.by is not None:
+            conditions.append("e.userid = :by")
+            values["by"] = self.by.id if isinstance(self.by, User) else UUID(str(self.by))
+        return conditions, values
 
 
 async def diff(

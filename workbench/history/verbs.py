@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["History", "UndoReport"]
 
 _ROWS = 1_000
+_CHANGESETS = 100
 
 HISTORY = ("at", "by", "reason", "source", "operation", "column", "before", "after", "changeset",
     "version", "change")  # fmt: skip
 CHANGES = ("at", "by", "entity", "record", "name", "operation", "columns", "reason", "source",
     "changeset", "version", "change")  # fmt: skip
+CHANGESETS = ("at", "by", "reason", "source", "entities", "inserted", "updated", "trashed",
+    "restored", "deleted", "changeset")  # fmt: skip
 DIFF = ("entity", "record", "name", "column", "before", "after", "operation")
 TRASH = ("entity", "record", "name", "deleted_at", "by", "reason", "changeset")
 KEPT = ("entity", "record", "name", "column", "was", "now", "by", "at", "changeset")
@@ -146,16 +149,57 @@ class History:
         """
         rows = await read.changes(
             self.database,
-            world=None if world is None else await self._world_id(world),
-            by=by,
-            since=None if since is None else moment(since, "since"),
-            until=None if until is None else moment(until, "until"),
+            which=await self._which(world, by, since, until),
             entity=entity,
             changeset=None if changeset is None else UUID(str(changeset)),
             limit=limit,
             after=after,
         )
         return self._frame(rows, CHANGES)
+
+    async def changesets(
+        self,
+        *,
+        world: World | UUID | str | None = None,
+        by: User | UUID | str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        limit: int = _CHANGESETS,
+    ) -> pd.DataFrame:
+        """Return which changesets there were in the worlds that you may read, the newest first.
+
+        A changeset is what one transaction did: an import, a save, a press on a button.
+
+        Parameters
+        ----------
+        by, since, until
+            As for `changes`; of a changeset only what fits is counted.
+        limit
+            At most so many. Each takes the longer, the more rows it has: all are counted.
+
+        Returns
+        -------
+        DataFrame
+            One row for each: at, by, reason, source, entities, inserted, updated, trashed,
+            restored, deleted (how many rows), changeset (for `undo`).
+        """
+        which = await self._which(world, by, since, until)
+        rows = await read.changesets(self.database, which=which, limit=limit)
+        return self._frame(rows, CHANGESETS)
+
+    async def _which(
+        self,
+        world: World | UUID | str | None,
+        by: User | UUID | str | None,
+        since: Moment | None,
+        until: Moment | None,
+    ) -> read.Which:
+        return read.Which(
+            world=None if world is None else await self._world_id(world),
+            by=by,
+            since=None if since is None else moment(since, "since"),
+            until=None if until is None else moment(until, "until"),
+        )
 
     async def diff(
         self,
@@ -208,7 +252,7 @@ class History:
         Parameters
         ----------
         changeset
-            Its id, from `history`, `changes`, `trash` or `latest_changes`.
+            Its id, from `changesets`, `history`, `changes`, `trash` or `latest_changes`.
         dry_run
             Whether to find out only what would be done.
 
