@@ -22,6 +22,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from workbench.auth.acting import Caller
+from workbench.auth.identity import Identity
 from workbench.auth.sessions import Sessions
 from workbench.database.address import Address
 from workbench.database.engine import Database
@@ -115,7 +116,7 @@ class Site:
     def user(self, name: str, role: str = "editor") -> UUID:
         return self.run(lambda owner: acting_user(owner, f"{name}@example.org", role=role))
 
-    def sign_in(self, name: str, role: str = "editor") -> Any:
+    def sign_in(self, name: str, role: str = "editor", identity: Identity | None = None) -> Any:
         """Return a browser with a fresh session of somebody, as any sign-in would start it."""
         user = self.user(name, role)
         self.sql(
@@ -126,7 +127,8 @@ class Site:
 
         async def start(owner: Database) -> str:
             sessions = Sessions(owner, idle=_DAY, lifetime=_DAY)
-            return await sessions.start(user, Caller("192.0.2.1", "test"), provider="example")
+            caller = Caller("192.0.2.1", "test")
+            return await sessions.start(user, caller, provider="example", identity=identity)
 
         visitor = self.visitor()
         visitor.cookies[self.cookie] = self.run(start)

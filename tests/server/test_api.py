@@ -106,6 +106,7 @@ async def test_a_client_of_others_signs_in_by_what_the_server_says_of_itself(doo
             device_code=begun["device_code"],
         )
         assert (token["token_type"], token["scope"]) == ("Bearer", "write")
+        assert "refresh_token" not in token
         whoami = await client.get(f"{site.url}/api/whoami")
         assert whoami.json()["account"] == "ann@example.org"
         await client.revoke_token(found["revocation_endpoint"], token["access_token"])
@@ -159,6 +160,11 @@ async def test_no_page_of_a_site_begins_a_sign_in_or_asks_with_a_token(door, pro
     ("path", "content", "error"),
     [
         ("/api/token", "client_id=workbench&grant_type=password", "unsupported_grant_type"),
+        (
+            "/api/token",
+            "client_id=workbench&grant_type=refresh_token&refresh_token=x",
+            "unsupported_grant_type",
+        ),
         ("/api/token", f"client_id=workbench&grant_type={DEVICE_GRANT}", "invalid_request"),
         ("/api/token", f"grant_type={DEVICE_GRANT}&device_code=x", "invalid_client"),
         ("/api/token", "client_id=workbench&client_id=workbench", "invalid_request"),

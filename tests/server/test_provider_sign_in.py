@@ -131,6 +131,7 @@ def test_text_from_the_provider_never_becomes_markup(site):
         "///evil.example",
         "\\\\evil.example",
         "/..//evil.example",
+        "/%2e%2e//evil.example",
     ],
 )
 def test_signing_in_leads_to_no_other_server(site, target):

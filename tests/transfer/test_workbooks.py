@@ -285,6 +285,35 @@ def test_another_zip_file_is_no_workbook(tmp_path: Path, rows_of: Rows) -> None:
     assert not (tmp_path.parent.parent / "outside.txt").exists()
 
 
+@pytest.mark.parametrize("target", ["../../outside/worksheets/a.xml", "/etc/worksheets/a.xml"])
+def test_a_workbook_leads_to_its_own_parts_only(tmp_path: Path, rows_of: Rows, target: str) -> None:
+    outside = tmp_path / "outside" / "worksheets"
+    outside.mkdir(parents=True)
+    (outside / "a.xml").write_text(f"<worksheet {MAIN}><sheetData>{OSRIC}</sheetData></worksheet>")
+    (tmp_path / "in").mkdir()
+    path = book(tmp_path / "in" / "personas.xlsx", {"A": OSRIC})
+    with zipfile.ZipFile(path, "a") as out, pytest.warns(UserWarning, match="Duplicate"):
+        out.writestr(
+            "xl/_rels/workbook.xml.rels",
+            f'<Relationships><Relationship Id="rId0" Target="{target}"/></Relationships>',
+        )
+    rows, findings, _ = rows_of(path)
+    assert rows == []
+    assert findings.problems
+
+
+@pytest.mark.parametrize("name", ["../../outside.xml", "/tmp/outside.xml", "xl/worksheets/../x"])
+def test_parts_of_a_workbook_are_written_nowhere(
+    tmp_path: Path, rows_of: Rows, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = book(tmp_path / "personas.xlsx", {"A": OSRIC})
+    with zipfile.ZipFile(path, "a") as out:
+        out.writestr(name, "x")
+    for way in ("extract", "extractall"):
+        monkeypatch.delattr(zipfile.ZipFile, way)
+    assert rows_of(path)[0] == [{"world": "Elsinore", "name": "Osric"}]
+
+
 def test_a_cut_off_workbook_is_refused(tmp_path: Path, rows_of: Rows, shared: Path) -> None:
     whole = (shared / "formats" / "personas.xlsx").read_bytes()
     (tmp_path / "personas.xlsx").write_bytes(whole[: len(whole) // 2])

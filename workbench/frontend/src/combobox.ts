@@ -1,6 +1,7 @@
 // An ARIA combobox whose choices are searched where the records are.
 // https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ (editable, list autocomplete, manual selection)
 import { icon, icons, later, make, newId } from "./dom";
+import { unturned } from "./values";
 import type { Choice } from "./wire";
 
 export interface ComboboxOptions {
@@ -133,8 +134,8 @@ export class Combobox {
   }
 
   private item(choice: Choice, index: number): HTMLLIElement {
-    const shown = choice.detail ? make("small", {}, choice.detail) : null;
-    return make("li", { role: "option", id: `${this.list.id}-${index}`, "data-index": index, "aria-selected": "false" }, make("span", {}, choice.label), shown);
+    const shown = choice.detail ? make("small", {}, unturned(choice.detail)) : null;
+    return make("li", { role: "option", id: `${this.list.id}-${index}`, "data-index": index, "aria-selected": "false" }, make("span", {}, unturned(choice.label)), shown);
   }
 
   private move(to: number): void {

@@ -13,7 +13,7 @@ import { ask, compare, toast } from "./messages";
 import { openRpc, Refusal, type Rpc } from "./rpc";
 import baseCss from "./base.css";
 import gridCss from "./grid.css";
-import { asText } from "./values";
+import { asText, unturned } from "./values";
 import type { Choice, Column, Context, Model, Page, Row } from "./wire";
 
 const BLOCKS_KEPT = 20;
@@ -340,7 +340,7 @@ class GridView implements Watcher {
   }
 
   private nameOf(row: Row | undefined, otherwise = ""): string {
-    return row && this.naming ? `“${asText(this.naming, row[this.naming.field], row)}”` : otherwise;
+    return row && this.naming ? `“${unturned(asText(this.naming, row[this.naming.field], row))}”` : otherwise;
   }
 }
 

@@ -1,5 +1,6 @@
 // Toasts and dialogs: native <dialog>, role=status, and words only as text.
 import { icon, icons, make, newId } from "./dom";
+import { unturned } from "./values";
 
 export interface ToastOptions {
   action?: { label: string; run: () => void };
@@ -19,7 +20,7 @@ export function toast(host: HTMLElement, text: string, { action, bad = false, se
   const item = make(
     "div",
     { class: bad ? "wb-toast wb-toast-bad" : "wb-toast", "data-testid": "toast" },
-    make("span", {}, text),
+    make("span", {}, unturned(text)),
     button,
     make("button", { type: "button", class: "wb-toast-close", "aria-label": "Dismiss", click: close }, icon(icons.clear)),
   );

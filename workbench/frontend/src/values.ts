@@ -4,6 +4,11 @@ import type { Column, Row } from "./wire";
 export const isEmpty = (value: unknown): boolean =>
   value == null || value === "" || (Array.isArray(value) && value.length === 0);
 
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text as it stands among other words: without marks that turn what follows them, see `unturned` in Python. */
+export const unturned = (text: string): string => text.replace(TURNS, "");
+
 const timeWords = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export function asText(column: Column, value: unknown, row?: Row): string {
