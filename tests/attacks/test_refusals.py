@@ -14,7 +14,13 @@ from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.editing import RepositorySource
 from workbench.entities import STORED
-from workbench.errors import InvalidRows, MissingReference, NotAllowed, NotFound
+from workbench.errors import (
+    InvalidRows,
+    MissingReference,
+    NotAllowed,
+    NotFound,
+    WorkbenchError,
+)
 from workbench.frames.result import SaveResult
 from workbench.transfer.report import LoadReport
 from workbench.workspace import Workspace
@@ -240,3 +246,45 @@ async def test_sharing_undoing_and_users_are_refused_too(people, opened, sql, na
     before = await stored(sql)
     assert await let_through(verbs) == {}
     assert await stored(sql) == before
+
+
+async def test_more_fields_than_a_form_has_change_no_more(people, opened, sql):
+    """Mass assignment, by an editor of the world."""
+    ann, bob = await opened("ann"), await opened("bob")
+    elsewhere = await bob.worlds.add(name="Elsewhere")
+    persona = await bob.personas.get(people.rows["persona"])
+    source = RepositorySource(bob.personas)
+    before = await stored(sql)
+    forged = {
+        "id": elsewhere.id,
+        "worldid": elsewhere.id,
+        "ownerid": people.ids["eve"],
+        "version": 7,
+        "created_at": "2000-01-01T00:00:00+00:00",
+        "updated_at": "2000-01-01T00:00:00+00:00",
+        "deleted_at": "2000-01-01T00:00:00+00:00",
+    }
+    found: dict[str, object] = {}
+    for field, value in forged.items():
+        for way, changing in (
+            ("update", lambda f=field, v=value: bob.personas.update(persona, {f: v})),
+            (
+                "grid",
+                lambda f=field, v=value: source.save(str(persona.id), persona.version, {f: str(v)}),
+            ),
+            (
+                "add",
+                lambda f=field, v=value: bob.personas.add(
+                    **{"name": "new", "worldid": people.world, f: v}
+                ),
+            ),
+        ):
+            if (field, way) == ("worldid", "add"):
+                continue  # in a world of one's own anybody adds
+            try:
+                found[f"{way} of {field}"] = await changing()
+            except WorkbenchError:
+                continue
+    assert found == {}
+    assert await stored(sql) == before
+    assert await ann.personas.count() == 2

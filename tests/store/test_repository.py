@@ -339,6 +339,8 @@ async def test_find_filters_searches_and_counts(wb, denmark):
     with pytest.raises(InvalidDraft):
         await wb.personas.find(limit=0)
     with pytest.raises(InvalidDraft):
+        await wb.personas.find(limit=10**9)
+    with pytest.raises(InvalidDraft):
         await wb.personas.find(version__contains="1")
 
 
