@@ -50,6 +50,7 @@ from workbench.store.sharing import Sharing
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.transfer.archive import ArchiveReport
     from workbench.transfer.export import ExportReport
     from workbench.transfer.report import LoadReport
 
@@ -232,6 +233,62 @@ class Workspace(Sharing, History):
 
         where = await world_id(self.database, world)
         return await export(self.database, where, _path(folder), format=format, overwrite=overwrite)
+
+    async def archive(
+        self,
+        world: WorldKey,
+        path: Path | str,
+        *,
+        history: bool = False,
+        overwrite: bool = False,
+    ) -> ArchiveReport:
+        """Write a whole world, as it is at one moment, to one file that `restore` reads.
+
+        Parameters
+        ----------
+        history
+            Whether ids, owners, versions, times and all changes go along, to be read.
+        overwrite
+            Whether a file that is there is replaced.
+        """
+        from workbench.transfer.archive import archive
+
+        where = await world_id(self.database, world)
+        return await archive(
+            self.database, where, _path(path), history=history, overwrite=overwrite
+        )
+
+    async def restore(
+        self,
+        path: Path | str,
+        *,
+        merge: bool = False,
+        dry_run: bool = False,
+        reason: str | None = None,
+        progress: Callable[[Any], None] | None = None,
+    ) -> LoadReport:
+        """Bring the world in an archive into this database, all or nothing.
+
+        It belongs to you then; ids, versions and times are new. With `merge`, the rows go into
+        your world of the same name, if there is one, as an import's do.
+
+        Raises
+        ------
+        UnreadableFile
+            It is no archive, or not as it was written. Nothing was written.
+        Refused
+            You have a world of this name, and `merge` is not said.
+        """
+        from workbench.transfer.restore import restore
+
+        return await restore(
+            self.database,
+            _path(path),
+            merge=merge,
+            dry_run=dry_run,
+            reason=reason,
+            progress=progress,
+        )
 
     async def write(self, frame: pd.DataFrame, path: Path | str, *, overwrite: bool = False) -> int:
         """Write any frame to a file, whose end tells the format; return how many rows it has.

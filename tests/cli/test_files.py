@@ -279,3 +279,34 @@ def test_how_to_read_a_file_is_said_and_remembered(workbench, tmp_path):
         done = workbench("import", path, *wrong)
         assert done.returncode != 0
         assert "Traceback" not in done.stderr
+
+
+async def test_an_archive_is_restored_by_a_command(workbench, good, tmp_path, sql):
+    workbench("import", good)
+    file = tmp_path / "denmark.zip"
+    done = workbench("archive", "Denmark", file, "--history")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "personas: 2 rows" in done.stdout
+    assert "history: " in done.stdout
+    done = workbench("archive", "Denmark", file)
+    assert done.returncode == 1
+    assert "--overwrite" in done.stderr
+    done = workbench("restore", file)
+    assert done.returncode == 1
+    assert "--merge" in done.stderr
+    await sql.execute("UPDATE world SET deleted_at = now()")
+    done = workbench("restore", file, "--json")
+    assert done.returncode == 0
+    assert only_object(done)["tables"]["personas"]["inserted"] == 2
+    done = workbench("restore", good / "worlds.csv")
+    assert done.returncode == 1
+    assert "This is no archive" in done.stderr
+
+
+def test_a_world_is_exported_as_a_workbook(workbench, good, tmp_path):
+    workbench("import", good)
+    done = workbench("export", tmp_path / "out", "--world", "Denmark", "--format", "xlsx")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "personas: 2 rows" in done.stdout
+    done = workbench("import", tmp_path / "out", "--json")
+    assert only_object(done)["tables"]["personas"]["unchanged"] == 2

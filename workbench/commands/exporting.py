@@ -1,8 +1,10 @@
-"""The command that writes files."""
+"""The commands that write files, and the one that restores an archive."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,3 +28,49 @@ def export(
             return await wb.export(folder, world=world, format=format, overwrite=overwrite)
 
     typer.echo(str(asyncio.run(work())))
+
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
+WorldName = Annotated[str, typer.Argument(help="A world by name, or owner@mail/name.")]
+
+
+@app.command()
+def archive(
+    world: WorldName,
+    file: Annotated[Path, typer.Argument(help="The archive, as in dracula.zip.")],
+    history: Annotated[
+        bool, typer.Option("--history", help="Put ids, times and all changes in, to be read.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a whole world to one file, which `workbench restore` brings back."""
+    from workbench.wiring import connect
+
+    async def work() -> Any:
+        async with await connect(source="workbench archive") as wb:
+            return await wb.archive(world, file, history=history, overwrite=overwrite)
+
+    typer.echo(str(asyncio.run(work())))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="An archive.")],
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Into your world of the same name, if there is one.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Bring the world in an archive into the database, all or nothing."""
+    from workbench.progress import shown_progress
+    from workbench.wiring import connect
+
+    async def work() -> Any:
+        async with await connect(source="workbench restore") as wb:
+            with shown_progress(quiet=as_json) as progress:
+                return await wb.restore(file, merge=merge, dry_run=dry_run, progress=progress)
+
+    report = asyncio.run(work())
+    typer.echo(json.dumps(report.as_json()) if as_json else str(report))
+    sys.exit(1 if report.problems else 0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,15 @@ from workbench.transfer.export_folder import PICTURES, prepared
 from workbench.transfer.export_formats import TYPED, WriteTable, file_name, tables, writer_of
 from workbench.transfer.export_layout import FILE, attribute_keys, layout, picture_statement
 
-__all__ = ["ExportReport", "export"]
+__all__ = [
+    "OTHER",
+    "WORLD_TABLES",
+    "ExportReport",
+    "export",
+    "left_behind",
+    "picture_name",
+    "require_world",
+]
 
 _NAME_CHARACTERS = 80
 _SIGNATURES = {
@@ -40,9 +49,11 @@ _SIGNATURES = {
     b"GIF8": ".gif",
     b"RIFF": ".webp",
 }
-_OTHER = ".bin"
+OTHER = ".bin"
+"""How the file of a picture ends that is none of those; an import does not take it."""
+
 _WORLD = STORED["world"]
-_TABLES = tuple(
+WORLD_TABLES = tuple(
     stored
     for stored in STORED.values()
     # What names somebody else than the owner is left out: the members.
@@ -118,7 +129,7 @@ async def export(
             "An export writes what is committed, not what a transaction is about to change. "
             "Call it before or after the block."
         )
-    await _require(database, world)
+    await require_world(database, world)
 
     def work(stream: Stream) -> ExportReport:
         with prepared(folder, overwrite=overwrite) as unfinished:
@@ -127,7 +138,8 @@ async def export(
     return await columnar.snapshot(database, work)
 
 
-async def _require(database: Database, world: UUID) -> None:
+async def require_world(database: Database, world: UUID) -> None:
+    """Raise NotFound unless there is such a world, not in the trash."""
     table = _WORLD.table
     statement = sa.select(table.c.id).where(table.c.id == world, table.c.deleted_at.is_(None))
     async with database.reading() as connection:
@@ -138,7 +150,7 @@ async def _require(database: Database, world: UUID) -> None:
 def _write(stream: Stream, world: UUID, into: Path, folder: Path, format: str) -> ExportReport:
     report = ExportReport(str(folder), format)
     with tables(into, format) as write:
-        for stored in _TABLES:
+        for stored in WORLD_TABLES:
             report.tables[stored.plural] = _write_table(stream, stored, world, into, write, report)
     return report
 
@@ -155,7 +167,7 @@ def _write_table(
     if "content" in stored.table.columns:
         files = _write_pictures(stream, stored, world, into)
         report.pictures += len(files)
-        if strange := sum(name.endswith(_OTHER) for name in files.values()):
+        if strange := sum(name.endswith(OTHER) for name in files.values()):
             report.notes.append(
                 f"{PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
                 "does not take those."
@@ -172,9 +184,7 @@ def _write_table(
             batches = with_files(batches, place, files)
         rows = write(stored.plural, columns, batches)
     if plan.left is not None:
-        for column, count in _rows(stream, plan.left)[0].items():
-            if count:
-                report.notes.append(_note(stored, column, count))
+        report.notes += left_behind(stored, _rows(stream, plan.left)[0])
     return rows
 
 
@@ -183,12 +193,21 @@ def _rows(stream: Stream, statement: sa.Select[Any]) -> list[dict[str, Any]]:
         return [row for batch in batches for row in batch.to_pylist()]
 
 
-def _note(stored: Stored[Any, Any], column: str, count: int) -> str:
-    twin = stored.twin(column)
-    what = f"{count:,} rows refer to a {stored.references[column]} in the trash"
-    if stored.name in LINKS and "parent" in stored.table.c[column].info:
-        return f"{stored.plural}: {what}; they are left out."
-    return f"{stored.plural}: {what}; their {twin} is empty. Restore it first to keep it."
+def left_behind(stored: Stored[Any, Any], counts: Mapping[str, int]) -> list[str]:
+    """Return what is said of references to what is in the trash, counted by column."""
+    notes = []
+    for column, count in counts.items():
+        what = f"{count:,} rows refer to a {stored.references[column]} in the trash"
+        if not count:
+            continue
+        if stored.name in LINKS and "parent" in stored.table.c[column].info:
+            notes.append(f"{stored.plural}: {what}; they are left out.")
+        else:
+            twin = stored.twin(column)
+            notes.append(
+                f"{stored.plural}: {what}; their {twin} is empty. Restore it first to keep it."
+            )
+    return notes
 
 
 def _write_pictures(
@@ -201,7 +220,7 @@ def _write_pictures(
     with stream(literal(picture_statement(stored, world))) as batches:
         for batch in batches:
             for picture in batch.to_pylist():
-                name = _file_name(picture["name"], picture["content"], taken)
+                name = picture_name(picture["name"], picture["content"], taken)
                 (into / PICTURES / name).write_bytes(picture["content"])
                 files[picture["id"]] = f"{PICTURES}/{name}"
     if not files:
@@ -209,14 +228,14 @@ def _write_pictures(
     return files
 
 
-def _file_name(name: str, content: bytes, taken: set[str]) -> str:
+def picture_name(name: str, content: bytes, taken: set[str]) -> str:
     """Return a file name that every file system takes, unlike those in `taken` in any case."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     stem = re.sub(r"[^A-Za-z0-9-]+", "_", plain).strip("_-")[:_NAME_CHARACTERS].lower()
     if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", stem):
         stem += "_"  # the bare word is a device on Windows
     stem = stem or "picture"
-    extension = next((e for s, e in _SIGNATURES.items() if content.startswith(s)), _OTHER)
+    extension = next((e for s, e in _SIGNATURES.items() if content.startswith(s)), OTHER)
     number, found = 1, f"{stem}{extension}"
     while found in taken:
         number += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,24 @@ import pyarrow as pa
 
 from workbench.transfer.export_columns import Written, types
 
-__all__ = ["parquet_writer", "write_arrow", "write_parquet"]
+__all__ = ["write_arrow", "write_parquet", "write_parquet_into"]
 
 
 def write_parquet(path: Path, columns: Sequence[Written], batches: Iterable[pa.RecordBatch]) -> int:
     """Write `batches` to `path`; return how many rows there were."""
-    with path.open("wb") as out, parquet_writer(out, types(columns)) as writer:
-        return _write(writer, types(columns), batches)
+    with path.open("wb") as out:
+        return write_parquet_into(out, columns, batches)
+
+
+def write_parquet_into(
+    out: Any, columns: Sequence[Written], batches: Iterable[pa.RecordBatch]
+) -> int:
+    """Write `batches` into `out`, which need only take bytes in a row; return the rows."""
+    from pyarrow import parquet
+
+    schema = types(columns)
+    with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
+        return _write(writer, schema, batches)
 
 
 def write_arrow(path: Path, columns: Sequence[Written], batches: Iterable[pa.RecordBatch]) -> int:
@@ -25,14 +35,6 @@ def write_arrow(path: Path, columns: Sequence[Written], batches: Iterable[pa.Rec
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with path.open("wb") as out, pa.ipc.new_file(out, types(columns), options=options) as writer:
         return _write(writer, types(columns), batches)
-
-
-def parquet_writer(out: Any, schema: pa.Schema) -> AbstractContextManager[Any]:
-    """Return what writes a Parquet file into `out`, which need only take bytes in a row."""
-    from pyarrow import parquet
-
-    writer: AbstractContextManager[Any] = parquet.ParquetWriter(out, schema, compression="zstd")
-    return writer
 
 
 def _write(writer: Any, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:

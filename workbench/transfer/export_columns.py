@@ -61,7 +61,7 @@ def parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def with_files(
-    batches: Iterable[pa.RecordBatch], place: int, files: Mapping[str, str]
+    batches: Iterable[pa.RecordBatch], place: int, files: Mapping[str, str | None]
 ) -> Iterator[pa.RecordBatch]:
     """Give `batches` with the files of pictures in a column that had the pictures' ids."""
     for batch in batches:

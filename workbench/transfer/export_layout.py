@@ -11,11 +11,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from workbench.entities import Link, Stored
+from workbench.entities.base import STAMPS
 from workbench.store.columns import Column, Tables
 from workbench.store.filters import live
 from workbench.transfer.dates import CALLED_DATE, CERTAIN_DATE
 
-__all__ = ["FILE", "Layout", "attribute_keys", "layout", "picture_statement"]
+__all__ = ["FILE", "Layout", "attribute_keys", "facts", "layout", "picture_statement"]
 
 FILE = "file"
 """The column that names the file of a picture."""
@@ -73,7 +74,11 @@ def attribute_keys(stored: Stored[Any, Any], world: UUID) -> sa.Select[Any] | No
 
 
 def layout(
-    stored: Stored[Any, Any], world: UUID, keys: Iterable[tuple[str, bool]] | None = ()
+    stored: Stored[Any, Any],
+    world: UUID,
+    keys: Iterable[tuple[str, bool]] | None = (),
+    *,
+    archived: bool = False,
 ) -> Layout:
     """Return the file of `stored`.
 
@@ -83,9 +88,13 @@ def layout(
         Keys of attributes and whether each is plain text always; those that are become
         columns, where no other column, twin or alias has the name. With None, `attributes`
         stays one column.
+    archived
+        Whether it is a part of an archive: owners are left out, and lists are JSON.
     """
     tables = Tables(stored)
     columns = list(_columns(tables))
+    if archived:
+        columns = [_flat(column) for column in columns if column.source != "ownerid"]
     if keys is not None:
         columns += _attributes(stored, list(keys), {column.name for column in columns})
     elif "attributes" in stored.table.columns:
@@ -120,6 +129,28 @@ def picture_statement(stored: Stored[Any, Any], world: UUID) -> sa.Select[Any]:
         .where(*_rows(stored, world), table.c.content.is_not(None))
         .order_by(*_order(Tables(stored)))
     )
+
+
+def _flat(column: Column) -> Column:
+    if column.type != "labels":
+        return column
+    value = sa.cast(sa.func.to_jsonb(column.value), sa.Text)
+    return Column(column.name, "text", value, column.source)
+
+
+def facts(stored: Stored[Any, Any], world: UUID) -> tuple[list[Column], sa.Select[Any]]:
+    """Return what an import does not take: ids, owners, versions and times, beside names."""
+    tables = Tables(stored)
+    told = {"id", "name", *stored.references, *stored.key, *STAMPS}
+    columns: list[Column] = []
+    for column in stored.shown:
+        if column.name in told:
+            columns.append(tables.column(column.name))
+        if column.name in stored.references:
+            columns += tables.twins(column.name)
+    columns = list({column.name: column for column in columns}.values())
+    where = list(_rows(stored, world))
+    return columns, tables.select(columns).where(*where).order_by(*_order(tables))
 
 
 def _rows(stored: Stored[Any, Any], world: UUID) -> Iterator[sa.ColumnElement[bool]]:

@@ -1,0 +1,290 @@
+"""A world as one file, to keep, to move and to restore.
+
+An archive is a zip file. It holds a Parquet file for each table, in which rows name each other by
+words as in an export; the pictures; and `manifest.json` with what made it, how many rows there
+are, and the SHA-256 of every other member. `README.txt` in it says the same to whoever finds it.
+Nothing is compressed but by Parquet and the pictures themselves.
+
+Left out: what is in the trash, thumbnails (made anew), and who may see the world. Ids, owners,
+versions and times, and all changes, are in there on request: to be read, not to be restored, as
+the database alone writes those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from workbench.database import columnar
+from workbench.database.columnar import Stream
+from workbench.database.engine import Database
+from workbench.entities import STORED, Stored
+from workbench.errors import Refused
+from workbench.history.tables import ENTRY
+from workbench.store.columns import Column, literal
+from workbench.transfer.export import (
+    OTHER,
+    WORLD_TABLES,
+    left_behind,
+    picture_name,
+    require_world,
+)
+from workbench.transfer.export_arrow import write_parquet_into
+from workbench.transfer.export_columns import columns_of, with_files
+from workbench.transfer.export_file import whole_file
+from workbench.transfer.export_folder import PICTURES
+from workbench.transfer.export_layout import FILE, facts, layout, picture_statement
+
+__all__ = ["FORMAT", "HISTORY", "MANIFEST", "README", "VERSION", "ArchiveReport", "archive"]
+
+FORMAT = "workbench archive"
+VERSION = 1
+"""Of the format: higher when an older Workbench could not restore what a newer one writes."""
+
+MANIFEST, README, HISTORY = "manifest.json", "README.txt", "history"
+
+_README = """\
+This is the world {name!r}, written by Workbench.
+
+Restore it with `workbench restore {file}`, or read it with anything that opens zip and Parquet
+files: each table is a Parquet file, rows name each other by words, `attributes` and lists are
+JSON, images.parquet names the files in pictures/ in its column `file`. manifest.json has the
+SHA-256 of every file.
+"""
+_HISTORY_README = """
+history/ is there to be read; nothing restores it. changes.parquet has every change that the
+history still had, records_<table>.parquet the ids, owners, versions and times of the rows.
+"""
+
+
+@dataclass
+class ArchiveReport:
+    """What is in an archive.
+
+    Attributes
+    ----------
+    tables
+        Rows by table.
+    notes
+        What is in there and cannot be restored, or is not in there.
+    """
+
+    path: str
+    tables: dict[str, int] = field(default_factory=dict)
+    pictures: int = 0
+    changes: int = 0
+    size_bytes: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it all as plain values, for `json.dumps`."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{plural}: {rows:,} rows" for plural, rows in self.tables.items()]
+        if self.pictures:
+            lines.append(f"pictures: {self.pictures:,}")
+        if self.changes:
+            lines.append(f"history: {self.changes:,} changes")
+        lines += self.notes
+        return "\n".join([*lines, f"Written to {self.path!r}: {self.size_bytes:,} bytes."])
+
+
+async def archive(
+    database: Database,
+    world: UUID,
+    path: Path,
+    *,
+    history: bool = False,
+    overwrite: bool = False,
+) -> ArchiveReport:
+    """Write all of `world`, as it is at one moment, to the file at `path`.
+
+    Parameters
+    ----------
+    history
+        Whether ids, owners, versions, times and all changes go along, to be read.
+
+    Raises
+    ------
+    NotFound
+        There is no such world, or it is in the trash.
+    Refused
+        The file is there already, or this is inside a transaction.
+    WorkbenchError
+        It cannot be written to.
+    """
+    if database.in_transaction:
+        raise Refused(
+            "An archive holds what is committed, not what a transaction is about to change. "
+            "Call it before or after the block."
+        )
+    await require_world(database, world)
+
+    def work(stream: Stream) -> ArchiveReport:
+        with whole_file(path, overwrite=overwrite) as unfinished:
+            report = _Writing(stream, world, unfinished, ArchiveReport(str(path))).run(
+                history=history
+            )
+            report.size_bytes = unfinished.stat().st_size
+        return report
+
+    return await columnar.snapshot(database, work)
+
+
+class _Summed:
+    """Passes bytes on to a member, and sums them up; all that Parquet needs of a file."""
+
+    def __init__(self, member: Any) -> None:
+        self._member = member
+        self.sha256 = hashlib.sha256()
+        self.size_bytes = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        data = memoryview(data)
+        self._member.write(data)
+        self.sha256.update(data)
+        self.size_bytes += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.size_bytes
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class _Writing:
+    """An archive that is being written."""
+
+    def __init__(self, stream: Stream, world: UUID, path: Path, report: ArchiveReport) -> None:
+        self._stream = stream
+        self._world = world
+        self._path = path
+        self._report = report
+        self._members: dict[str, dict[str, Any]] = {}
+
+    def run(self, *, history: bool) -> ArchiveReport:
+        report = self._report
+        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as self._zip:
+            for stored in WORLD_TABLES:
+                report.tables[stored.plural] = self._table(stored)
+            if history:
+                self._history()
+            name = self._one(
+                sa.select(STORED["world"].table.c.name).where(
+                    STORED["world"].table.c.id == self._world
+                )
+            )["name"]
+            readme = _README.format(name=name, file=Path(report.path).name)
+            self._add(README, (readme + (_HISTORY_README if history else "")).encode())
+            manifest = {
+                "format": FORMAT,
+                "version": VERSION,
+                "written_by": f"workbench {version('workbench')}",
+                "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "world": name,
+                "tables": report.tables,
+                "pictures": report.pictures,
+                "history": history,
+                "notes": report.notes,
+                "members": self._members,
+            }
+            text = json.dumps(manifest, ensure_ascii=False, indent=1)
+            self._zip.writestr(MANIFEST, text, zipfile.ZIP_DEFLATED)
+        return report
+
+    def _table(self, stored: Stored[Any, Any]) -> int:
+        has_pictures = "content" in stored.table.columns
+        files = self._pictures(stored) if has_pictures else {}
+        plan = layout(stored, self._world, None, archived=True)
+        with self._stream(literal(plan.statement)) as batches:
+            if has_pictures:
+                place = [column.name for column in plan.columns].index(FILE)
+                batches = with_files(batches, place, files)
+            rows = self._parquet(f"{stored.plural}.parquet", plan.columns, batches)
+        if plan.left is not None:
+            self._report.notes += left_behind(stored, self._one(plan.left))
+        return rows
+
+    def _pictures(self, stored: Stored[Any, Any]) -> dict[str, str | None]:
+        """Write the pictures; return their files by the pictures' ids."""
+        files: dict[str, str | None] = {}
+        taken: set[str] = set()
+        strange = 0
+        with self._stream(literal(picture_statement(stored, self._world))) as batches:
+            for batch in batches:
+                for row in range(batch.num_rows):
+                    [picture] = batch.slice(row, 1).to_pylist()
+                    name = f"{PICTURES}/{picture_name(picture['name'], picture['content'], taken)}"
+                    self._add(name, picture["content"])
+                    known = not name.endswith(OTHER)
+                    files[picture["id"]] = name if known else None
+                    strange += not known
+        self._report.pictures = len(files)
+        if strange:
+            self._report.notes.append(
+                f"{PICTURES}: {strange:,} are no PNG, JPEG, GIF or WebP. They are in the archive, "
+                "and are not restored."
+            )
+        return files
+
+    def _history(self) -> None:
+        for stored in WORLD_TABLES:
+            columns, statement = facts(stored, self._world)
+            with self._stream(literal(statement)) as batches:
+                self._parquet(f"{HISTORY}/records_{stored.plural}.parquet", columns, batches)
+        user = STORED["user"].table
+        kinds = {"id": "integer", "version": "integer", "changed_at": "time"}
+        columns = [
+            Column(c.name, kinds.get(c.name, "text"), c, c.name)  # type: ignore[arg-type]
+            if c.name in kinds
+            else Column(c.name, "text", sa.cast(c, sa.Text), c.name)
+            for c in ENTRY.c
+            if c.name not in ("worldid", "login")
+        ]
+        columns.append(Column("user", "text", user.c.email, "userid"))
+        statement = (
+            sa.select(*(column.value.label(column.name) for column in columns))
+            .select_from(ENTRY.outerjoin(user, user.c.id == ENTRY.c.userid))
+            .where(ENTRY.c.worldid == self._world)
+            .order_by(ENTRY.c.id)
+        )
+        with self._stream(literal(statement)) as batches:
+            self._report.changes = self._parquet(f"{HISTORY}/changes.parquet", columns, batches)
+
+    def _one(self, statement: sa.Select[Any]) -> dict[str, Any]:
+        with self._stream(literal(statement)) as batches:
+            [row] = [row for batch in batches for row in batch.to_pylist()]
+        return dict(row)
+
+    def _parquet(self, name: str, columns: list[Column], batches: Any) -> int:
+        with self._member(name) as out:
+            return write_parquet_into(pa.PythonFile(out, mode="w"), columns_of(columns), batches)
+
+    def _add(self, name: str, data: bytes) -> None:
+        with self._member(name) as out:
+            out.write(data)
+
+    @contextmanager
+    def _member(self, name: str) -> Iterator[Any]:
+        with self._zip.open(name, "w", force_zip64=True) as raw:
+            out = _Summed(raw)
+            yield out
+        self._members[name] = {"sha256": out.sha256.hexdigest(), "bytes": out.size_bytes}
