@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
 from workbench.collection import Collection, LinkCollection
@@ -170,8 +170,10 @@ class Workspace(Sharing, History):
         sheet: str | None = None,
         header_row: int | None = None,
         remember: bool = False,
+        on_problem: Literal["stop", "skip"] = "stop",
+        rejects: Path | str | None = None,
     ) -> LoadReport:
-        """Import files, folders or frames, all or nothing.
+        """Import files, folders or frames: all or nothing, or what is good of them.
 
         Files are CSV, TSV, Excel workbooks, JSON, JSON lines, Parquet or Arrow. How one is to be
         read is found out; what is given here, or in a TOML file beside it, is right.
@@ -193,11 +195,18 @@ class Workspace(Sharing, History):
             Of a workbook: the sheet by name, and the row that has the column names, from 1.
         remember
             Whether to write how each file was read into `<file>.toml`, for the next time.
+        on_problem
+            `stop` writes nothing if there is a problem. `skip` leaves out the rows that have
+            one, and those that refer to them: they go, each with its problem, to a file
+            `<name>.rejects.<ending>` of their own format, to be mended and imported.
+        rejects
+            The folder for these files; without it they lie beside their sources.
 
         Returns
         -------
         LoadReport
-            Counts by table, problems and notes. With problems nothing was written.
+            Counts by table, problems and notes. `written` tells whether anything was written;
+            `rejects` has what was left out: paths, and frames for frames.
         """
         from workbench.transfer.load import load
         from workbench.transfer.options import Reading
@@ -205,7 +214,7 @@ class Workspace(Sharing, History):
         reading = Reading(table, encoding, delimiter, sheet, header_row, columns or {})
         given = _arrow(sources) if isinstance(sources, Mapping) else sources
         name = None if world is None else await self._world_path(world)
-        return await load(
+        report = await load(
             self.database,
             given,
             world=name,
@@ -214,7 +223,17 @@ class Workspace(Sharing, History):
             progress=progress,
             reading=reading,
             remember=remember,
+            on_problem=on_problem,
+            rejects=None if rejects is None else _path(rejects),
         )
+        if isinstance(sources, Mapping):
+            from workbench.frames import rejected_rows
+
+            report.rejects = {
+                plural: rejected_rows(sources[plural], rows)
+                for plural, rows in report.rejects.items()
+            }
+        return report
 
     async def export(
         self, folder: Path | str, *, world: WorldKey, format: str = "csv", overwrite: bool = False

@@ -112,6 +112,28 @@ def test_a_dry_run_says_what_would_be(workbench, good, tmp_path):
     assert "personas: 3 read, 1 inserted, 1 updated, 1 unchanged" in done.stdout
 
 
+async def test_bad_rows_are_skipped_when_asked_for(workbench, bad, sql, tmp_path):
+    done = workbench(
+        "import", bad, "--on-problem", "skip", "--rejects", tmp_path / "rejects", "--json"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = only_object(done)
+    [(file, where)] = said["rejects"].items()
+    assert (file, Path(where)) == ("personas.csv", tmp_path / "rejects" / "personas.rejects.csv")
+    assert await sql.fetchval("SELECT array_agg(name) FROM persona") == ["FORTINBRAS"]
+
+
+async def test_a_file_that_cannot_be_read_is_no_success_though_others_are_written(
+    workbench, bad, sql
+):
+    (bad / "stories.csv").write_bytes(b"")
+    done = workbench("import", bad, "--on-problem", "skip")
+    assert done.returncode == 1
+    assert "stories.csv: This file is empty." in done.stdout
+    assert "What has no problem is written." in done.stdout
+    assert await sql.fetchval("SELECT count(*) FROM persona") == 1
+
+
 async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, bad, sql):
     done = workbench("import", bad, "--json")
     assert (done.returncode, done.stderr) == (1, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,13 @@ from workbench.commands.base import World
 from workbench.errors import WorkbenchError
 
 app = typer.Typer()
+
+
+class OnProblem(StrEnum):
+    """What becomes of an import with problems."""
+
+    stop = "stop"
+    skip = "skip"
 
 
 @app.command("import")
@@ -37,10 +45,17 @@ def import_(
     remember: Annotated[
         bool, typer.Option("--remember", help="Write how files are read beside them, as TOML.")
     ] = False,
+    on_problem: Annotated[
+        OnProblem, typer.Option(help="Write nothing, or leave out the bad rows and their like.")
+    ] = OnProblem.stop,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="The folder for files of bad rows, if not beside their sources."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Import files, all or nothing; tables are told by the names of files and sheets."""
+    """Import files; tables are told by the names of files and sheets."""
     from workbench.progress import shown_progress
     from workbench.wiring import connect
 
@@ -52,6 +67,8 @@ def import_(
         "sheet": sheet,
         "header_row": header_row,
         "remember": remember,
+        "on_problem": on_problem.value,
+        "rejects": rejects,
     }
 
     async def work() -> Any:
@@ -70,7 +87,7 @@ def import_(
         typer.echo(json.dumps({"tables": {}, "problems": [problem]}))
         sys.exit(1)
     typer.echo(json.dumps(report.as_json()) if as_json else str(report))
-    sys.exit(1 if report.problems else 0)
+    sys.exit(1 if report.failed else 0)
 
 
 def _pairs(columns: list[str]) -> dict[str, str]:

@@ -10,6 +10,15 @@ from workbench.database.columnar import close
 from workbench.frames.attributes import expand_attributes
 from workbench.frames.files import write
 from workbench.frames.read import frame, table
-from workbench.frames.write import ROW, arrow_from_frame
+from workbench.frames.write import ROW, arrow_from_frame, rejected_rows
 
-__all__ = ["ROW", "arrow_from_frame", "close", "expand_attributes", "frame", "table", "write"]
+__all__ = [
+    "ROW",
+    "arrow_from_frame",
+    "close",
+    "expand_attributes",
+    "frame",
+    "rejected_rows",
+    "table",
+    "write",
+]

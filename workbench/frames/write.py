@@ -17,7 +17,7 @@ from workbench.entities import Stored
 from workbench.entities.fields import Kind
 from workbench.errors import InvalidRows, Problem
 
-__all__ = ["ROW", "array", "arrow_from_frame"]
+__all__ = ["ROW", "array", "arrow_from_frame", "rejected_rows"]
 
 ROW = "__row__"
 """The column that holds each row's label in the frame's index, for messages."""
@@ -62,6 +62,22 @@ def arrow_from_frame(stored: Stored[Any, Any], frame: pd.DataFrame) -> pa.Table:
         name: array(stored.kinds.get(name), frame[name]) for name in frame.columns if name != ROW
     }
     return pa.table({**arrays, ROW: _labels(frame.index)})
+
+
+def rejected_rows(frame: pd.DataFrame, rows: pa.Table) -> pd.DataFrame:
+    """Return the rows of `frame` that an import rejected, each with its problem in front.
+
+    Parameters
+    ----------
+    rows
+        What was rejected of `arrow_from_frame`.
+    """
+    left_out = pc.is_in(_labels(frame.index), value_set=rows.column(ROW).combine_chunks())
+    kept: pd.DataFrame = frame.loc[left_out.to_numpy(zero_copy_only=False)].copy()
+    if list(kept.columns[:1]) == ["problem"]:  # of an earlier import
+        kept = kept.drop(columns="problem")
+    kept.insert(0, "problem", rows.column("problem").to_pylist())
+    return kept
 
 
 def _labels(index: pd.Index[Any]) -> pa.Array:

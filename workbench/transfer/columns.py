@@ -14,6 +14,9 @@ from workbench.transfer.readers import names_pictures
 from workbench.transfer.report import Findings
 from workbench.transfer.source import Source
 
+REJECTED_FOR = "problem"
+"""The column, the first of all, in which a file of rejected rows says what is wrong with them."""
+
 
 class Part(Enum):
     """What a column is of a row."""
@@ -52,6 +55,9 @@ def columns(source: Source, findings: Findings) -> Columns:
     by_part = {Part.VALUE: found.values, Part.ID: found.ids, Part.NAME: found.names}
     meant = _meant(source, findings)
     told = set(meant.values())
+    if source.cells.column_names[:1] == [REJECTED_FOR] and meant[REJECTED_FOR] == REJECTED_FOR:
+        del meant[REJECTED_FOR]
+        findings.note(f"{source.file}: its first column, {REJECTED_FOR}, is not looked at.")
     for header, name in meant.items():
         in_file = source.folder is not None
         part, name = _part(stored, name, told, written=source.written, in_file=in_file)

@@ -48,6 +48,26 @@ def open_csv(opening: Opening) -> Feed:
     Rows with too few or too many cells, and an unclosed quote, go to the findings as they are
     come upon.
     """
+    file = opening.file
+    form, head, guessed = form_of(opening)
+    header, rest = form.header(head, file)
+    blank = any(not cell.strip() for cell in header)
+    empty = form.empty_columns(rest, len(header)) if blank else set()
+    names = named(header, empty, file, opening.findings)
+    nameless = {place for place in empty if names[place] is None}
+    reader = _Reader(opening, form, names, nameless, lines=head.count(b"\n", 0, form.start))
+    found = Reading(
+        encoding=form.encoding.name if form.encoding.sure_percent else None,
+        delimiter=form.delimiter if guessed and form.delimiter != "," else None,
+    )
+    return opening.feed([name for name in names if name is not None], reader.rows, found=found)
+
+
+def form_of(opening: Opening) -> tuple[Form, bytes, bool]:
+    """Return how a file is written, its beginning as UTF-8, and whether its delimiter is a guess.
+
+    UnreadableFile where there is nothing to go on with.
+    """
     file, reading = opening.file, opening.reading
     with opening.path.open("rb") as handle:
         head = handle.read(HEAD_BYTES)
@@ -77,22 +97,11 @@ def open_csv(opening: Opening) -> Feed:
         text = head[start : start + _SAMPLE_BYTES].decode(errors="ignore")
         known = {name.casefold() for name in (*known_columns(opening.stored), *reading.columns)}
         delimiter = delimiter_of(text, known)
-    form = _Form(encoding, delimiter, start)
-    header, rest = form.header(head, file)
-    blank = any(not cell.strip() for cell in header)
-    empty = form.empty_columns(rest, len(header)) if blank else set()
-    names = named(header, empty, file, opening.findings)
-    nameless = {place for place in empty if names[place] is None}
-    reader = _Reader(opening, form, names, nameless, lines=head.count(b"\n", 0, start))
-    found = Reading(
-        encoding=encoding.name if encoding.sure_percent else None,
-        delimiter=delimiter if guessed and delimiter != "," else None,
-    )
-    return opening.feed([name for name in names if name is not None], reader.rows, found=found)
+    return Form(encoding, delimiter, start), head, guessed
 
 
 @dataclass(frozen=True)
-class _Form:
+class Form:
     """How a file is written, and by which byte (as UTF-8) it begins."""
 
     encoding: Encoding
@@ -122,6 +131,36 @@ class _Form:
     def whole_cells(self, data: bytes) -> int:
         """Return where the last cell that is whole ends in `data`, a row that is not."""
         found = re.match(rb"(?:%b%b)*+" % (self._field(), self._stop), data)
+        return found.end() if found else 0
+
+    def pieces(self, blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Give whole rows; at the end perhaps what begins a row that does not end."""
+        left = b""
+        skip = self.start
+        for block in blocks:
+            left += block[skip:]
+            skip = max(0, skip - len(block))
+            end = self.whole_rows(left)
+            if end:
+                yield left[:end], b""
+                left = left[end:]
+            if len(left) > _LARGEST_ROW_BYTES:
+                break
+        else:
+            left += b"\n"
+            end = self.whole_rows(left)
+            yield left[:end], b""
+            left = left[end:]
+        if left:
+            yield b"", left
+
+    def rows(self, data: bytes) -> Iterator[bytes]:
+        """Give each of the rows in `data`, which are whole, with its line end."""
+        return (found[0] for found in re.finditer(self._row(), data))
+
+    def first_cell(self, row: bytes) -> int:
+        """Return where the second cell of a row begins; 0 if there is none."""
+        found = re.match(self._field() + self._stop, row)
         return found.end() if found else 0
 
     def header(self, head: bytes, file: str) -> tuple[list[str], bytes]:
@@ -196,7 +235,7 @@ class _Reader:
     """
 
     opening: Opening
-    form: _Form
+    form: Form
     names: list[str | None]
     nameless: set[int]
     lines: int
@@ -208,7 +247,7 @@ class _Reader:
         first = True
         with self.opening.path.open("rb") as handle:
             blocks = utf8_blocks(handle, self.form.encoding, file, findings)
-            for whole, rest in self._pieces(blocks):
+            for whole, rest in self.form.pieces(blocks):
                 if rest:
                     yield self._open_quote(rest, done + 1, lines)
                 elif whole.strip(b"\r\n"):
@@ -219,27 +258,6 @@ class _Reader:
                 lines += whole.count(b"\n") or whole.count(b"\r")
         if blank:
             findings.note(f"{file}: rows without any value are skipped ({blank}).")
-
-    def _pieces(self, blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Give whole rows; at the end perhaps what begins a row that does not end."""
-        left = b""
-        skip = self.form.start
-        for block in blocks:
-            left += block[skip:]
-            skip = max(0, skip - len(block))
-            end = self.form.whole_rows(left)
-            if end:
-                yield left[:end], b""
-                left = left[end:]
-            if len(left) > _LARGEST_ROW_BYTES:
-                break
-        else:
-            left += b"\n"
-            end = self.form.whole_rows(left)
-            yield left[:end], b""
-            left = left[end:]
-        if left:
-            yield b"", left
 
     def _piece(self, data: bytes, done: int, *, first: bool) -> tuple[Rows, int]:
         """Return the rows in `data`, `done` being those before, and how many are blank."""

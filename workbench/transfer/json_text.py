@@ -67,7 +67,7 @@ def _lines(opening: Opening, findings: Findings) -> Iterator[tuple[object, objec
     """Give each line that is not blank by its number, as what it says."""
     last = 0
     blank: list[int] = []
-    for number, line in _raw_lines(opening, findings):
+    for number, line in raw_lines(opening, findings):
         if not line or line.isspace():
             blank.append(number)
             continue
@@ -87,7 +87,13 @@ def _lines(opening: Opening, findings: Findings) -> Iterator[tuple[object, objec
         findings.note(f"{opening.file}: blank lines are skipped (line {named}{more}).")
 
 
-def _raw_lines(opening: Opening, findings: Findings) -> Iterator[tuple[int, bytes]]:
+def is_lines(opening: Opening) -> bool:
+    """Whether each line of the file is a value."""
+    return records_of(opening) is _lines
+
+
+def raw_lines(opening: Opening, findings: Findings) -> Iterator[tuple[int, bytes]]:
+    """Give each line by its number, as UTF-8."""
     number, left = 0, b""
     for block in _blocks(opening, findings):
         *whole, left = (left + block).split(b"\n")

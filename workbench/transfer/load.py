@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import asyncpg
 from sqlalchemy import text
@@ -17,7 +18,14 @@ from sqlalchemy import text
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import STORED, Stored
-from workbench.errors import Conflict, DuplicateName, InvalidDraft, Refused, WorkbenchError
+from workbench.errors import (
+    BadSettings,
+    Conflict,
+    DuplicateName,
+    InvalidDraft,
+    Refused,
+    WorkbenchError,
+)
 from workbench.transfer import apply
 from workbench.transfer.lookups import lookups
 from workbench.transfer.options import HOW_IT_IS, Reading
@@ -25,12 +33,16 @@ from workbench.transfer.outside import Outside, World
 from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.prepare import Prepared, prepare
 from workbench.transfer.readers import Sources, read
+from workbench.transfer.rejects import Rejects
 from workbench.transfer.report import Findings, LoadReport, Progress, TableCounts, Watcher
+from workbench.transfer.skip import leave_out
 from workbench.transfer.source import Source
 from workbench.transfer.stage import Staged, stage, staged
 from workbench.transfer.verdicts import Verdicts
 
-__all__ = ["load"]
+__all__ = ["OnProblem", "load"]
+
+OnProblem: TypeAlias = Literal["stop", "skip"]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
 _COUNT_ANEW = text("SELECT rules.count_anew(:tables)")
@@ -57,6 +69,8 @@ async def load(
     add_only: bool = False,
     reading: Reading = HOW_IT_IS,
     remember: bool = False,
+    on_problem: OnProblem = "stop",
+    rejects: Path | None = None,
 ) -> LoadReport:
     """Import a folder, files, or tables in memory.
 
@@ -82,14 +96,21 @@ async def load(
         Whether to write how each file is read into a TOML file beside it.
     add_only
         Whether a row that is there already is a problem, instead of being changed.
+    on_problem
+        `stop`: with problems nothing is written. `skip`: rows with problems, and those that wait
+        for them, are left out and written to a file of rejects for each source.
+    rejects
+        The folder for these files; without it each lies beside its source.
 
     Returns
     -------
     LoadReport
-        With `problems` nothing was written.
+        With `problems`, and not `written`, nothing was.
     """
+    if on_problem not in ("stop", "skip"):
+        raise BadSettings(f"on_problem is 'stop' or 'skip'; {on_problem!r} is neither.")
     watch = progress or (lambda _: None)
-    findings = Findings()
+    findings = Findings(skips=on_problem == "skip")
     counts: dict[str, TableCounts] = {}
     loop = asyncio.get_running_loop()
 
@@ -104,9 +125,11 @@ async def load(
     counts = {s.plural: counts[s.plural] for s in STORED.values() if s.plural in counts}
     if reason is None:
         reason = _reason(ready)
+    left_out = Rejects(rejects)
 
     async def work() -> LoadReport:
-        return await _Import(database, ready, findings.fork(), counts, watch).run(
+        left_out.discard()  # of an attempt that was undone
+        return await _Import(database, ready, findings.fork(), counts, watch, left_out).run(
             dry_run=dry_run, add_only=add_only
         )
 
@@ -118,7 +141,11 @@ async def load(
         async with database.transaction(reason=reason):
             return await work()
     except _Undone as undone:
+        left_out.discard()
         return undone.report
+    except BaseException:
+        left_out.discard()
+        raise
 
 
 async def _analyze(database: Database, report: LoadReport) -> None:
@@ -182,12 +209,14 @@ class _Import:
         findings: Findings,
         counts: dict[str, TableCounts],
         watch: Watcher,
+        rejects: Rejects,
     ) -> None:
         self._database = database
         self._ready = ready
         self._findings = findings
         self._counts = {plural: TableCounts(read=c.read) for plural, c in counts.items()}
         self._watch = watch
+        self._rejects = rejects
         self._tables: dict[str, Staged] = {}
         self._wrong: dict[str, list[str]] = {}
 
@@ -196,16 +225,14 @@ class _Import:
             await connection.execute(_SETTINGS)  # SQLAlchemy begins the transaction here
             raw = await self._database.driver(connection)
             await self._plan(raw, add_only=add_only)
-            if not self._findings.any and not dry_run:
-                await self._apply(raw)
-            for plural, counts in self._counts.items():
-                counts.rejected = self._findings.rejected(plural)
-                if self._findings.any:
-                    counts.inserted = counts.updated = 0
-            written = not self._findings.any and not dry_run
-            report = self._findings.report(self._counts, written=written, dry_run=dry_run)
-            if not written:
+            done = not dry_run and not self._stops and await self._apply(raw)
+            report = self._report(done=done, dry_run=dry_run)
+            if not done:
                 raise _Undone(report)
+            if self._findings.any:
+                sources = [source.source for table in self._ready.values() for source in table]
+                await asyncio.to_thread(self._rejects.write, sources, self._findings)
+                report.rejects = self._rejects.written
             names = ", ".join(f"{t.load}, {t.plan}" for t in self._tables.values())
             if names:
                 await raw.execute(f"DROP TABLE {names}")
@@ -214,7 +241,7 @@ class _Import:
     async def _plan(self, raw: asyncpg.Connection, *, add_only: bool) -> None:
         outside = Outside(raw, self._database.userid, self._findings)
         verdicts = Verdicts(raw, self._tables, self._findings)
-        same: dict[str, int] = {}
+        same: dict[str, list[tuple[int, int]]] = {}
         for stored in self._order():
             table = self._tables[stored.name] = staged(stored, self._ready[stored.name])
             self._watch(Progress("plan", stored.plural, 0, table.rows))
@@ -239,17 +266,38 @@ class _Import:
             await verdicts.names(table, wrong)
             await verdicts.circles(table)
             await verdicts.selves(table)
+            if add_only:
+                await verdicts.present(table)
+        if self._findings.any and self._findings.skips:
+            await leave_out(raw, self._tables, same, self._findings, verdicts)
+        for name, table in self._tables.items():
             await apply.compare(raw, table)
             counts = self._counts[table.stored.plural]
             await apply.count(raw, table, counts)
-            counts.unchanged += same[table.stored.name]
-            if add_only:
-                await verdicts.present(table)
+            counts.unchanged += len(same[name])
+
+    def _report(self, *, done: bool, dry_run: bool) -> LoadReport:
+        problems, good = self._findings.any, 0
+        for plural, counts in self._counts.items():
+            counts.rejected = self._findings.rejected(plural)
+            if self._findings.skips:
+                counts.rejected = counts.read - counts.good
+            if problems and not done and not (dry_run and self._findings.skips):
+                counts.inserted = counts.updated = 0
+            good += counts.good
+        written = done and (good > 0 or not problems)
+        return self._findings.report(self._counts, written=written, dry_run=dry_run)
 
     def _order(self) -> list[Stored[Any, Any]]:
         return [stored for name, stored in STORED.items() if name in self._ready]
 
-    async def _apply(self, raw: asyncpg.Connection) -> None:
+    @property
+    def _stops(self) -> bool:
+        """Whether problems keep everything from being written."""
+        return self._findings.any and not self._findings.skips
+
+    async def _apply(self, raw: asyncpg.Connection) -> bool:
+        """Write what is planned; return whether the database took it."""
         circle = any(lookup.late for lookup in lookups("world")) and "world" in self._tables
         if circle:
             await raw.execute(f"SET CONSTRAINTS {_CIRCLE} DEFERRED")
@@ -269,10 +317,11 @@ class _Import:
                 raise Conflict(f"{error} It was added during the import.") from error
             except Refused as error:
                 self._refuse(table, error)
-                return
+                return False
             self._watch(Progress("write", plural, total, total))
         if circle:
             await raw.execute(f"SET CONSTRAINTS {_CIRCLE} IMMEDIATE")
+        return True
 
     def _refuse(self, table: Staged, error: Refused) -> None:
         """Report a rule that no plan has foreseen; which row broke it, the database keeps."""

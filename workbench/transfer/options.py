@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -14,6 +15,9 @@ from workbench.errors import BadSettings, UnreadableFile
 
 FOLDER_FILE = "workbench.toml"
 """What a folder's files have in common at its top, and each of them under `[files."name"]`."""
+
+REJECTS = re.compile(r"\.rejects(-\d+)?$")
+"""How the stem of a file ends that holds rejected rows of an import."""
 
 _WORDS = {"table": str, "encoding": str, "delimiter": str, "sheet": str, "header_row": int}
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}

@@ -82,7 +82,7 @@ class Outside:
             told = await lookup(distinct)
             good = {name: id for name, id in told.items() if isinstance(id, UUID)}
             bad = {name: message for name, message in told.items() if isinstance(message, str)}
-            if bad and not (target == "world" and "worlds" in self.findings.broken):
+            if bad and not (target == "world" and self.findings.excuses("worlds")):
                 self._report(source, column, names, bad)
             if target == "world":
                 self.used |= set(good.values())

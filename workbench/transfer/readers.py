@@ -22,7 +22,15 @@ from workbench.transfer.csv_file import open_csv
 from workbench.transfer.excel import open_workbook
 from workbench.transfer.export_folder import WHOLE
 from workbench.transfer.json_file import open_json
-from workbench.transfer.options import FOLDER_FILE, HOW_IT_IS, Reading, beside, remember, said
+from workbench.transfer.options import (
+    FOLDER_FILE,
+    HOW_IT_IS,
+    REJECTS,
+    Reading,
+    beside,
+    remember,
+    said,
+)
 from workbench.transfer.report import Findings, TableCounts
 from workbench.transfer.source import Feed, Opening, Source
 from workbench.transfer.tables import TABLES, given_table, table_of
@@ -38,15 +46,15 @@ Sources: TypeAlias = "Path | str | Sequence[Path | str] | Mapping[str, pa.Table]
 _PLURALS = {stored.plural: stored for stored in STORED.values()}
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 _TEXTS = frozenset({".csv", ".tsv", ".tab"})
-_WORKBOOKS = frozenset({".xlsx", ".xlsm"})
-_LINES = frozenset({".jsonl", ".ndjson"})
+WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+LINES = frozenset({".jsonl", ".ndjson"})
 """Rows without a header: there may be none."""
 
-_JSON = frozenset({".json"}) | _LINES
-_PARQUET = frozenset({".parquet", ".pq"})
-_ARROW = frozenset({".arrow", ".arrows", ".feather"})
+JSON = frozenset({".json"}) | LINES
+PARQUET = frozenset({".parquet", ".pq"})
+ARROW = frozenset({".arrow", ".arrows", ".feather"})
 _LOOK_BYTES = 2**10
-_READ = _TEXTS | _WORKBOOKS | _JSON | _PARQUET | _ARROW
+_READ = _TEXTS | WORKBOOKS | JSON | PARQUET | ARROW
 
 
 def read(
@@ -128,6 +136,22 @@ def pieces(feed: Feed, findings: Findings, counts: dict[str, TableCounts]) -> It
         findings.note(f"{feed.file}: there is a header and no rows.")
 
 
+def reopened(source: Source) -> tuple[Opening, Feed]:
+    """Return the file of `source` open once more, read as it was; nothing is told of it again."""
+    path, how = source.path, source.how
+    if path is None:
+        raise ValueError("a table in memory is no file")
+    # What is in a workbook or in JSON is called by the file and what it is there.
+    file = source.file
+    if path.suffix.casefold() in WORKBOOKS:
+        file = file.removesuffix(f", sheet {how.sheet}")
+    elif path.suffix.casefold() in JSON:
+        file = file.removesuffix(f", {source.stored.plural}")
+    opening = Opening(path, file, source.stored, how, Findings())
+    feeds = _open(path, file, _told(path, how), how, opening.findings)
+    return opening, next(feed for feed in feeds if feed.file == source.file)
+
+
 def _whole(feed: Feed, findings: Findings, counts: dict[str, TableCounts]) -> Source | None:
     """Return all rows of an open file at once; None if it cannot be read to its end."""
     unreadable = findings.unreadable.get(feed.stored.plural, 0)
@@ -161,17 +185,17 @@ def _open(
     path: Path, file: str, told: Stored[Any, Any] | None, reading: Reading, findings: Findings
 ) -> list[Feed]:
     suffix = path.suffix.casefold()
-    if not _look_at(path, file) and suffix not in _LINES:
+    if not _look_at(path, file) and suffix not in LINES:
         raise UnreadableFile(file, "This file is empty.")
     # Workbooks and JSON may tell by themselves, and replace this then.
     opening = Opening(path, file, told or next(iter(TABLES.values())), reading, findings)
-    if suffix in _WORKBOOKS:
+    if suffix in WORKBOOKS:
         return open_workbook(opening, told)
-    if suffix in _JSON:
+    if suffix in JSON:
         return open_json(opening, told)
-    if suffix in _PARQUET:
+    if suffix in PARQUET:
         feed = open_parquet(opening)
-    elif suffix in _ARROW:
+    elif suffix in ARROW:
         feed = open_arrow(opening)
     else:
         feed = open_csv(opening)
@@ -238,7 +262,8 @@ def _files(
         files = [entry for entry in inside if _is_table(entry, reading)]
         for entry in files:
             found.setdefault(_real(entry), entry)
-        options = {FOLDER_FILE, *(beside(entry).name for entry in files)}
+        rejects = (entry for entry in inside if REJECTS.search(entry.stem))
+        options = {FOLDER_FILE, *(beside(entry).name for entry in (*files, *rejects))}
         others[path] = [
             entry.name
             for entry in inside
@@ -260,9 +285,14 @@ def _files(
 
 
 def _is_table(path: Path, reading: Reading) -> bool:
-    """Whether a file in a folder is read: JSON may be anything, so its name must tell a table."""
+    """Whether a file in a folder is read: JSON may be anything, so its name must tell a table.
+
+    Rows rejected before are not: they lie beside the files that they are from.
+    """
     suffix = path.suffix.casefold()
     if suffix not in _READ or path.name.startswith((".", "~$")) or not path.is_file():
+        return False
+    if REJECTS.search(path.stem):
         return False
     return suffix != ".json" or table_of(path.stem) is not None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,11 @@ class TableCounts:
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+
+    @property
+    def good(self) -> int:
+        """How many rows are, or would be, in the database as they were read."""
+        return self.inserted + self.updated + self.unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,11 @@ class LoadReport:
         their columns; a note tells if there were more.
     notes
         What was done with columns and files that do not speak for themselves.
+    written
+        Whether something was written: all rows, or with `on_problem="skip"` the good ones.
+    rejects
+        What was left out, by the file (or the frame's table) it is of: the path of a file with
+        these rows and their problems, or a frame of them.
     """
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
@@ -64,9 +75,14 @@ class LoadReport:
     written: bool = False
     dry_run: bool = False
     unreadable: dict[str, int] = field(default_factory=dict)
+    rejects: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return tables, problems and notes as plain values, for `json.dumps`."""
+        """Return tables, problems and notes as plain values, for `json.dumps`.
+
+        And where rejected rows are, by file, if some were left out.
+        """
+        rejects = {file: str(at) for file, at in self.rejects.items() if isinstance(at, Path)}
         return {
             "tables": {plural: asdict(counts) for plural, counts in self.tables.items()},
             "problems": [
@@ -80,7 +96,15 @@ class LoadReport:
                 for problem in self.problems
             ],
             "notes": list(self.notes),
+            **({"rejects": rejects} if rejects else {}),
         }
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing was written because of problems, or a file could not be used at all."""
+        return bool(self.problems) and (
+            not self.written or any(problem.row is None for problem in self.problems)
+        )
 
     def raise_for_problems(self) -> None:
         """Raise InvalidRows if there are problems."""
@@ -99,8 +123,7 @@ class LoadReport:
         lines += [str(problem) for problem in self.problems[:_SHOWN_PROBLEMS]]
         if len(self.problems) > _SHOWN_PROBLEMS:
             lines.append(f"… and {len(self.problems) - _SHOWN_PROBLEMS:,} more problems.")
-        lines += self.notes
-        lines.append(self._outcome)
+        lines += [*self.notes, *self._left_out, self._outcome]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -108,8 +131,19 @@ class LoadReport:
     @property
     def _outcome(self) -> str:
         if self.written:
+            left_out = any(counts.rejected for counts in self.tables.values())
+            if left_out or self.problems:
+                return "What has no problem is written."
             return "Everything is written."
         return f"{'This was a dry run. ' if self.dry_run else ''}Nothing was written."
+
+    @property
+    def _left_out(self) -> list[str]:
+        return [
+            f"{file}: the rejected rows, with their problems, are in "
+            + (f"{where}." if isinstance(where, Path) else "`.rejects`.")
+            for file, where in self.rejects.items()
+        ]
 
     @property
     def _done(self) -> tuple[str, str]:
@@ -132,7 +166,7 @@ class LoadReport:
             where = ("file", "row", "column", "value", "message")
             bad = [[getattr(problem, name) for name in where] for problem in self.problems]
             parts.append(markup.table(where, bad, more="All are in `.problems`."))
-        said = (*self._unreadable, *self.notes, self._outcome)
+        said = (*self._unreadable, *self.notes, *self._left_out, self._outcome)
         parts += [markup.paragraph(text) for text in said]
         return "".join(parts)
 
@@ -162,15 +196,17 @@ class _Places:
 class Findings:
     """Collects problems and notes, and counts the rows that have a problem, by table."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, skips: bool = False) -> None:
         self.problems: list[Problem] = []
         self.notes: list[str] = []
+        self.skips = skips
+        """Whether rows with problems are left out, so that the others can be written."""
         self.broken: set[str] = set()
-        """Plurals of tables of which a whole file could not be used: names that are not
-        found there are no problem of the rows that use them."""
+        """Plurals of tables of which a whole file could not be used."""
         self.unreadable: dict[str, int] = {}
         self._places: dict[str, _Places] = {}
         self._rejected: dict[str, set[tuple[str, object]]] = {}
+        self._refused: set[str] = set()
         self._more = 0
 
     @property
@@ -188,6 +224,7 @@ class Findings:
 
     def file(self, file: str, message: str, *, column: str | None = None) -> None:
         """Add a problem of a whole file."""
+        self._refused.add(file)
         self._add(Problem(file, None, column, None, message))
 
     def cell(
@@ -220,12 +257,29 @@ class Findings:
         """Return how many rows of a table have a problem."""
         return len(self._rejected.get(plural, ()))
 
+    def rejects(self, file: str, plural: str) -> set[object]:
+        """Return what messages call the rows of a file that have a problem."""
+        return {label for name, label in self._rejected.get(plural, ()) if name == file}
+
+    def refused(self, file: str) -> bool:
+        """Whether a file has a problem that concerns all of its rows."""
+        return file in self._refused
+
+    def excuses(self, plural: str) -> bool:
+        """Whether names that are not found in a table are no problem of the rows that use them.
+
+        They may stand in a file that could not be used: when that is mended, all is well. Rows
+        that are to be written without it are not well.
+        """
+        return plural in self.broken and not self.skips
+
     def fork(self) -> Findings:
         """Return a copy to add to, for work that may have to be done again."""
-        copy = Findings()
+        copy = Findings(skips=self.skips)
         copy.problems, copy.notes = list(self.problems), list(self.notes)
         copy.broken, copy.unreadable = set(self.broken), dict(self.unreadable)
         copy._places, copy._more = dict(self._places), self._more
+        copy._refused = set(self._refused)
         copy._rejected = {plural: set(rows) for plural, rows in self._rejected.items()}
         return copy
 

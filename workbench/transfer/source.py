@@ -82,6 +82,8 @@ class Source:
         Where files that the cells name lie.
     meant
         The column of the table that a header stands for, where somebody has said so.
+    path, how
+        The file, and how it is read; no path for a frame.
     """
 
     file: str
@@ -91,6 +93,8 @@ class Source:
     written: bool
     folder: Path | None = None
     meant: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+    how: Reading = HOW_IT_IS
 
 
 @dataclass
@@ -119,4 +123,6 @@ class Feed:
     def source(self, cells: pa.Table, labels: pa.Array) -> Source:
         """Return rows of this file as a source."""
         folder, meant = self.path.parent, self.how.columns
-        return Source(self.file, self.stored, cells, labels, self.written, folder, meant)
+        return Source(
+            self.file, self.stored, cells, labels, self.written, folder, meant, self.path, self.how
+        )

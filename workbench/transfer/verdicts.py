@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,7 @@ class Verdicts:
                 target = lookup.target.name if lookup else targets[about]
                 if lookup is None:
                     message = f"There is no {target} with this id in the world of this row."
-                elif lookup.target.plural in self._findings.broken:
+                elif self._findings.excuses(lookup.target.plural):
                     continue
                 else:
                     path = self._path(table, row["n"], lookup)
@@ -106,14 +106,14 @@ class Verdicts:
                     other,
                 )
 
-    async def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> int:
-        """Report rows that have the key of an earlier one; return how many do no harm.
+    async def repeated(self, table: Staged, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Report rows that have the key of an earlier one; return those that do no harm.
 
         A copy of an earlier row does no harm. A link has no name of its own: what two rows say
         of the same records is one fact where their fields agree, and what they say in columns
         of their own is kept of both. Where the fields differ it is not known which is right.
         """
-        harmless = 0
+        harmless: list[tuple[int, int]] = []
         kept: dict[int, dict[str, Any]] = {}
         for n, first in pairs:
             source, at = table.locate(n)
@@ -125,7 +125,7 @@ class Verdicts:
                 free = kept.get(first) or _free(other, place)
                 both = joined(free, _free(source, at))
                 if both is not None:
-                    harmless += 1
+                    harmless.append((n, first))
                     differ = [name for name in both if both[name] != free.get(name)]
                     kept |= {first: both} if differ else {}
                     self._findings.note(
@@ -135,7 +135,7 @@ class Verdicts:
                     )
                     continue
             elif _agree(source, at, other, place) and _free(source, at) == _free(other, place):
-                harmless += 1
+                harmless.append((n, first))
                 self._findings.note(
                     f"{source.source.file}: row {source.source.labels[at].as_py()} is left out; "
                     f"{where.lower()} says the same."
@@ -177,11 +177,28 @@ class Verdicts:
                 value=key[next(reversed(key))],
             )
 
+    def waiting(
+        self, table: Staged, column: str, target: Staged, rows: Iterable[tuple[int, int]]
+    ) -> None:
+        """Report rows that wait for others, each with the number of the one it waits for."""
+        for n, other in rows:
+            source, at = target.locate(other)
+            self._report(
+                table,
+                n,
+                f"This waits for row {source.source.labels[at].as_py()} of {source.source.file}, "
+                "which is rejected.",
+                table.stored.twin(column),
+                column,
+            )
+
     def _report(self, table: Staged, n: int, message: str, *about: str) -> None:
         """Report a cell in the first of the columns `about` that its file has."""
         source, at = table.locate(n)
-        header = source.columns.header(*about)
-        cell = source.source.cells.column(header)[at].as_py()
+        header: str | None = source.columns.header(*about)
+        if header not in source.source.cells.column_names:  # the world to import into, say
+            header = None
+        cell = None if header is None else source.source.cells.column(header)[at].as_py()
         self._findings.cell(
             source.source.file,
             table.stored.plural,

@@ -1,0 +1,210 @@
+"""Files of rejected rows: what an import left out, with its problems, to be mended and imported.
+
+Each has the format of its source, whose cells stand there as they were; the first column says
+what is wrong with a row, and an import does not look at it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.errors import UnreadableFile
+from workbench.transfer.columns import REJECTED_FOR
+from workbench.transfer.options import HOW_IT_IS, REJECTS, beside, remember
+from workbench.transfer.readers import ARROW, JSON, PARQUET, ROW_LABELS, WORKBOOKS, reopened
+from workbench.transfer.rejects_text import Problems, write_csv, write_json
+from workbench.transfer.report import Findings
+from workbench.transfer.source import Feed, Opening, Rows, Source
+from workbench.transfer.workbook import Workbook
+from workbench.transfer.workbook_write import write_sheet
+from workbench.transfer.workbook_xml import Cell
+
+Writer: TypeAlias = Callable[[Opening, Feed, Problems, Path], None]
+
+_PROBLEM_CHARACTERS = 2_000
+_NOT_LISTED = "This row has a problem; too many were found to list them all."
+
+
+@dataclass
+class Rejects:
+    """The files of rejected rows that one import writes.
+
+    Attributes
+    ----------
+    folder
+        Where they go; None for beside their sources.
+    written
+        Their places, or for frames Arrow tables, by what messages call the source.
+    """
+
+    folder: Path | None
+    written: dict[str, Any] = field(default_factory=dict)
+    _made: list[Path] = field(default_factory=list)
+
+    def write(self, sources: Sequence[Source], findings: Findings) -> None:
+        """Write the rejected rows of `sources`; UnreadableFile if a place cannot be written."""
+        told = _told(findings)
+        for source in sources:
+            labels = findings.rejects(source.file, source.stored.plural)
+            if not labels or findings.refused(source.file):
+                continue  # what is refused as a whole is itself what is to be mended
+            mine = told.get(source.file, {})
+            problems = {label: mine.get(label, _NOT_LISTED) for label in labels}
+            if source.path is None:
+                self.written[source.file] = _table(source, problems)
+                continue
+            several = sum(other.path == source.path for other in sources) > 1
+            self.written[source.file] = self._write(source, problems, several=several)
+
+    def discard(self) -> None:
+        """Remove what was written, as the import it belongs to is undone."""
+        for place in self._made:
+            place.unlink(missing_ok=True)
+        self._made.clear()
+        self.written.clear()
+
+    def _write(self, source: Source, problems: Problems, *, several: bool) -> Path:
+        assert source.path is not None
+        opening, feed = reopened(source)
+        folder = self.folder or source.path.parent
+        stem = REJECTS.sub("", source.path.stem)
+        if several:
+            stem = f"{stem}.{source.stored.plural}"
+        write, ending = _writer(source, opening)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            place = self._free(folder, stem, ending)
+            write(opening, feed, problems, place)
+            with place.open("rb") as handle:
+                os.fsync(handle.fileno())  # these rows are nowhere else once the import is done
+            how = replace(source.how, header_row=None)
+            if ending == ".jsonl" or how.sheet is not None:
+                how = replace(how, encoding=None, sheet=None)
+            if several:
+                how = replace(how, table=source.stored.plural)
+            if how != HOW_IT_IS:
+                self._made.append(remember(place, how))
+        except OSError as error:
+            raise UnreadableFile(
+                str(folder),
+                f"The rejected rows of {source.file} cannot be written there ({error.strerror}), "
+                "so nothing is. Give another folder for them.",
+            ) from None
+        return place
+
+    def _free(self, folder: Path, stem: str, ending: str) -> Path:
+        """Return a new empty file: what lies there already may be somebody's work."""
+        number = 1
+        while True:
+            more = f"-{number}" if number > 1 else ""
+            place = folder / f"{stem}.rejects{more}{ending}"
+            if not beside(place).exists():
+                try:
+                    place.open("xb").close()
+                except FileExistsError:
+                    pass
+                else:
+                    self._made.append(place)
+                    return place
+            number += 1
+
+
+def _told(findings: Findings) -> dict[str, dict[object, str]]:
+    """Return what is wrong with each row, by file and by what messages call it."""
+    told: dict[str, dict[object, str]] = {}
+    for problem in findings.problems:
+        if problem.file is None or problem.row is None:
+            continue
+        rows = told.setdefault(problem.file, {})
+        said = f"{problem.column}: {problem.message}" if problem.column else problem.message
+        before = rows.get(problem.row)
+        if before is None or len(before) < _PROBLEM_CHARACTERS:
+            rows[problem.row] = said if before is None else f"{before} {said}"
+    return told
+
+
+def _table(source: Source, problems: Problems) -> pa.Table:
+    """Return the rejected rows of a table in memory."""
+    rows = Rows(source.cells, source.labels, source.cells.num_rows)
+    table, labels = _kept(rows, problems)
+    return table.append_column(ROW_LABELS, labels)
+
+
+def _kept(rows: Rows, problems: Problems) -> tuple[pa.Table, pa.Array]:
+    """Return those of `rows` that have problems, with these, and what messages call them."""
+    known = pa.array(list(problems), rows.labels.type)
+    at = pc.indices_nonzero(pc.is_in(rows.labels, value_set=known))
+    labels, table = rows.labels.take(at), rows.cells.take(at)
+    if REJECTED_FOR in table.column_names[:1]:  # of an earlier import
+        table = table.remove_column(0)
+    said = pa.array([problems[label] for label in labels.to_pylist()], pa.string())
+    return table.add_column(0, REJECTED_FOR, said), labels
+
+
+def _writer(source: Source, opening: Opening) -> tuple[Writer, str]:
+    """Return what writes rows as the file of `source` has them, and the ending of its name."""
+    ending = opening.path.suffix
+    kind = ending.casefold()
+    if kind in WORKBOOKS:
+        return _write_workbook, ".xlsx"
+    if kind in JSON:
+        return (write_json, ending) if source.file == opening.file else (_write_flat, ".jsonl")
+    if kind in PARQUET or kind in ARROW:
+        return _write_columns, ending
+    return write_csv, ending
+
+
+def _write_columns(opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
+    tables = [_kept(rows, problems)[0] for rows in feed.rows()]
+    whole = pa.concat_tables(tables)
+    if opening.path.suffix.casefold() in PARQUET:
+        from pyarrow import parquet
+
+        parquet.write_table(whole, place)
+    else:
+        with pa.OSFile(str(place), "wb") as out, pa.ipc.new_file(out, whole.schema) as made:
+            made.write_table(whole)
+
+
+def _write_flat(_opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
+    """Write rows that stood in other records: a line for each, with all that it says."""
+    with place.open("w", encoding="utf-8") as out:
+        for rows in feed.rows():
+            table, _ = _kept(rows, problems)
+            mixed = [field.name for field in table.schema if field.type == pa.json_()]
+            for row in table.to_pylist():
+                said = {name: value for name, value in row.items() if value is not None}
+                said |= {name: json.loads(said[name]) for name in mixed if name in said}
+                out.write(json.dumps(said, ensure_ascii=False) + "\n")
+
+
+def _write_workbook(opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
+    workbook = Workbook(opening.path, opening.file)
+    header_row = feed.how.header_row or 1
+
+    def rows() -> Iterator[list[Cell | None]]:
+        number = 0
+        again = False
+        for n, cells in workbook.rows(sheet):
+            row = [cells.get(place) for place in range(max(cells) + 1)]
+            if n == header_row:
+                again = row[0] is not None and row[0].text.strip().casefold() == REJECTED_FOR
+                yield [Cell(REJECTED_FOR), *row[again:]]
+            elif n > header_row:
+                number += 1
+                if number in problems:
+                    yield [Cell(problems[number]), *row[again:]]
+
+    try:
+        sheet = next(sheet for sheet in workbook.sheets if sheet.name == feed.how.sheet)
+        write_sheet(place, sheet.name, rows())
+    finally:
+        workbook.close()

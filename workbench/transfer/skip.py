@@ -1,0 +1,87 @@
+"""Rows with problems taken out of a plan, so that the others can be written.
+
+A row that refers to one which is taken out, and which is not there without it, is taken out too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import asyncpg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.transfer.lookups import references
+from workbench.transfer.report import Findings
+from workbench.transfer.stage import Staged, quoted
+from workbench.transfer.verdicts import Verdicts
+
+
+async def leave_out(
+    connection: asyncpg.Connection,
+    tables: Mapping[str, Staged],
+    copies: dict[str, list[tuple[int, int]]],
+    findings: Findings,
+    verdicts: Verdicts,
+) -> None:
+    """Take the rows that have problems out of the plan, and those that wait for them.
+
+    The latter are reported, each with the row that it waits for.
+
+    Parameters
+    ----------
+    copies
+        Rows that say what an earlier one says, with the number of that one, by table: these are
+        gone from the plan already. Those of rows that are taken out are removed here.
+    """
+    for table in tables.values():
+        numbers = _rejected(table, findings)
+        if numbers:
+            await connection.execute(
+                f"UPDATE {table.plan} SET wrong = 1 WHERE n = ANY($1::int[])", numbers
+            )
+    found = True
+    while found:  # a location may wait for one that waits for a third
+        found = False
+        for table in tables.values():
+            for column, target in _planned(table, tables):
+                waiting = await connection.fetch(
+                    f"UPDATE {table.plan} AS p SET wrong = 1 FROM {target.plan} AS o "
+                    f"WHERE p.wrong = 0 AND o.id = p.{quoted(column)} AND o.wrong <> 0 "
+                    "AND o.version IS NULL RETURNING p.n, o.n"
+                )
+                verdicts.waiting(table, column, target, sorted(waiting))
+                found = found or bool(waiting)
+    for table in tables.values():
+        rows = await connection.fetch(f"DELETE FROM {table.plan} WHERE wrong <> 0 RETURNING n")
+        gone = {row["n"] for row in rows}
+        pairs = copies[table.stored.name]
+        again = [(n, first) for n, first in pairs if first in gone]
+        copies[table.stored.name] = [(n, first) for n, first in pairs if first not in gone]
+        verdicts.waiting(table, table.stored.key[-1], table, again)
+
+
+def _planned(table: Staged, tables: Mapping[str, Staged]) -> Iterator[tuple[str, Staged]]:
+    """Give the columns of a plan that refer to rows of this import, and where these are."""
+    targets = references(table.stored)
+    if "worldid" in table.stored.table.columns:
+        targets = {"worldid": "world", **targets}
+    for column, target in targets.items():
+        if target in tables:
+            yield column, tables[target]
+
+
+def _rejected(table: Staged, findings: Findings) -> list[int]:
+    """Return the numbers of the rows that have problems."""
+    numbers: list[int] = []
+    start = 0
+    for source in table.sources:
+        labels, file = source.source.labels, source.source.file
+        if findings.refused(file):
+            numbers += range(start, start + len(labels))
+        elif bad := findings.rejects(file, table.stored.plural):
+            known = pa.array([label for label in bad if label is not None], labels.type)
+            at = pc.indices_nonzero(pc.is_in(labels, value_set=known))
+            numbers += (start + place for place in at.to_pylist())
+        start += len(labels)
+    return numbers
