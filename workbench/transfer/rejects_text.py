@@ -51,6 +51,8 @@ def _row(form: Form, row: bytes, end: str, *, again: bool) -> str:
 def _cell(text: str, delimiter: str) -> str:
     """Return the problem as a cell; without quotes where it can be, as they would close others."""
     text = " ".join(text.split())
+    if text.startswith(("=", "+", "-", "@")):  # a column may be called like a formula
+        text = f"'{text}"
     if delimiter in text or '"' in text:
         return '"' + text.replace('"', '""') + '"'
     return text
