@@ -28,6 +28,13 @@ def test_the_page_allows_no_foreign_script_frame_or_request(server):
     assert headers["Cache-Control"] == "no-store"
 
 
+def test_no_page_but_the_dashboard_runs_scripts_that_were_made_in_it(server):
+    visitor = server.signed_in()
+    for path in ("/account", "/device", "/people", "/no/such/page"):
+        policy = visitor.ask(path).headers["Content-Security-Policy"]
+        assert re.search(r"script-src 'self' 'nonce-[\w-]{16,}';", policy), path
+
+
 def test_every_page_has_a_nonce_of_its_own(server):
     visitor = server.visitor()
     policies = {visitor.ask("/sign-in").headers["Content-Security-Policy"] for _ in range(3)}

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
-from provider_site import Site
+from provider_site import NAME, Site
 
 from workbench.auth.events import Events
 from workbench.auth.invitations import Invitations
@@ -71,6 +71,25 @@ def wait_for_no_kernel(site: Site) -> None:
         if not site.server.kernels():
             return
     pytest.fail("a kernel outlives the sign-out")
+
+
+async def test_what_a_provider_sent_does_not_stay_in_the_address(site, page):
+    await page.goto(f"{site.url}/sign-in/{NAME}")
+    await page.get_by_role("link", name=re.compile("Cancel")).click()
+    await expect(page.get_by_role("alert")).to_contain_text("was not allowed to say who you are")
+    await expect(page).to_have_url(f"{site.url}/sign-in")
+    await page.goto(f"{site.url}/sign-in/{NAME}/callback?code=c&state=s")
+    await expect(page.get_by_role("alert")).to_contain_text("was not begun in this browser")
+    await expect(page).to_have_url(f"{site.url}/sign-in")
+    await page.goto(f"{site.url}/sign-in/nobody/callback?code=c&state=s")
+    await expect(page.get_by_text("There is no such page here.")).to_be_visible()
+    await expect(page).to_have_url(f"{site.url}/sign-in")
+    await page.goto(await invitation(site, "ada@example.org", "editor"))
+    await page.get_by_role("link", name=re.compile("Continue with")).click()
+    await through_the_provider(page, site, "ada")
+    await page.goto(f"{site.url}/sign-in/{NAME}/callback?code=c&state=s")
+    await expect(page.get_by_text("Nothing has changed")).to_be_visible()
+    await expect(page).to_have_url(f"{site.url}/account")
 
 
 async def test_a_session_that_is_revoked_elsewhere_closes_its_page(site, page, chromium):

@@ -18,7 +18,21 @@ def test_the_link_signs_in_and_the_token_leaves_the_address(server):
     server.link = server.next("fresh")
     assert answer.status == 302
     assert answer.headers["Location"] == "/?world=Hamlet"
-    assert visitor.ask("/sign-in").status == 200
+    assert visitor.ask("/account").status == 200
+
+
+def test_who_is_signed_in_is_led_on_from_the_sign_in_page(server):
+    visitor = server.signed_in()
+    for query, place in {
+        "": "/",
+        "?next=/%3Fworld%3DHamlet": "/?world=Hamlet",
+        "?link=used": "/",
+        "?signed-out=1": "/",
+        "?next=https%3A//evil.example/": "/",
+        "?next=//evil.example/": "/",
+    }.items():
+        answer = visitor.ask(f"/sign-in{query}")
+        assert (answer.status, answer.headers["Location"]) == (302, place)
 
 
 def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(server):
@@ -114,7 +128,7 @@ def test_signing_out_ends_the_session_and_its_kernels(server, until):
 def test_signing_out_needs_the_form_of_our_own_page(server):
     visitor = server.signed_in()
     assert visitor.ask("/sign-out", "POST", {}).status == 403
-    assert visitor.ask("/sign-in").status == 200
+    assert visitor.ask("/account").status == 200
 
 
 def test_a_restart_keeps_the_browser_signed_in(start_server):

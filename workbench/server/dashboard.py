@@ -82,6 +82,7 @@ def read_notebook(path: Path) -> Any:
 class DashboardHandler(PersonHandler):
     """Answers the dashboard's one page."""
 
+    scripts = "'self' blob:"  # the front end of a widget comes as text
     _kernel_id: str | None = None
 
     @allow_unauthenticated

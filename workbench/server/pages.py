@@ -50,15 +50,16 @@ def _shown(value: object) -> object:
     return unturned(value) if isinstance(value, str) else value
 
 
-def security_headers(nonce: str, *, secure: bool = False) -> dict[str, str]:
+def security_headers(
+    nonce: str, *, secure: bool = False, scripts: str = "'self'"
+) -> dict[str, str]:
     """Return the headers of every page; only scripts with `nonce` may stand in the page itself.
 
-    `blob:` is there for widgets whose front end comes as text, and inline styles because
-    ipywidgets sets sizes and colours so.
+    Inline styles are there because ipywidgets sets sizes and colours so.
     """
     rules = {
         "default-src": "'self'",
-        "script-src": f"'self' blob: 'nonce-{nonce}'",
+        "script-src": f"{scripts} 'nonce-{nonce}'",
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
@@ -85,6 +86,13 @@ def security_headers(nonce: str, *, secure: bool = False) -> dict[str, str]:
 
 class PersonHandler(JupyterHandler):
     """Base of everything a person looks at: our templates, headers and error pages."""
+
+    scripts = "'self'"  # where they may come from
+
+    @property
+    def address(self) -> str:
+        """What the browser is to show as the page's address, if not where it is."""
+        return ""
 
     @property
     def log(self) -> Any:
@@ -140,7 +148,8 @@ class PersonHandler(JupyterHandler):
     def set_default_headers(self) -> None:
         """Set the headers that hold for pages and errors alike."""
         self.clear_header("Server")
-        for name, value in security_headers(self.nonce, secure=self.identity.secure).items():
+        headers = security_headers(self.nonce, secure=self.identity.secure, scripts=self.scripts)
+        for name, value in headers.items():
             self.set_header(name, value)
 
     def check_origin(self, origin: str = "") -> bool:
@@ -157,6 +166,7 @@ class PersonHandler(JupyterHandler):
                 base_url=app.base_url,
                 page_static_url=app.page_static_url,
                 nonce=self.nonce,
+                address=self.address,
                 user=user,
                 xsrf=self.xsrf_token.decode(),
                 **values,

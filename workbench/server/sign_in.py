@@ -86,6 +86,8 @@ class SignInHandler(PersonHandler):
     async def get(self) -> None:
         if token := self.get_query_argument("token", ""):
             await self.sign_in(token, _USED)
+        elif self.current_user is not None:
+            self.redirect(self.wanted)
         elif self.get_query_argument("link", "") == "used":
             self.show_form(_USED, 403)
         else:
@@ -223,6 +225,11 @@ class ComeBackHandler(ProviderHandler):
 
     account: str | None = None
     email: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the page says that it is: what the provider sent is spent, and stays nowhere."""
+        return f"{self.base_url}{'sign-in' if self.current_user is None else 'account'}"
 
     @allow_unauthenticated
     async def get(self, name: str) -> None:

@@ -171,6 +171,9 @@ function startBar(): void {
   startNotice();
 }
 
+// What a provider sent along is spent: it is not to stay in sight, nor in the history.
+const { address } = document.documentElement.dataset;
+if (address) history.replaceState(null, "", address);
 // The bar is there long before the notebook's last cell has run.
 if (document.getElementById("main")) startBar();
 else void parsed().then(startBar);
