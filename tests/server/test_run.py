@@ -176,6 +176,30 @@ async def test_idle_kernels_end_and_dead_ones_stay_dead(tmp_path: Path):
         await app.close()
 
 
+async def test_a_kernel_that_no_page_ever_reached_ends_sooner(tmp_path: Path):
+    app = application(
+        home=tmp_path, doors=nobody(), notebook=tmp_path / "x", port=0, kernel_environment={}
+    )
+    app.listen()
+    kernels, socket = app.kernel_manager, object()
+    try:
+        reached, lost = [kernels.reserve("session", "user") for _ in range(2)]
+        for kernel_id in (reached, lost):
+            await kernels.start_reserved(kernel_id, os.environ)
+        kernels.socket_opened(reached, socket)
+        kernels.socket_closed(reached, socket)
+        await kernels.cull_kernels()
+        assert lost in kernels, "its page may still come"
+        assert 60 <= kernels.cull_unreached_timeout < kernels.cull_idle_timeout
+        kernels.cull_unreached_timeout = 0
+        await kernels.cull_kernels()
+        assert lost not in kernels
+        assert reached in kernels
+        assert not kernels.owns("session", lost), "its place is free again"
+    finally:
+        await app.close()
+
+
 def put(path: Path, content: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content))

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,9 @@ class PageKernels(AsyncMappingKernelManager):
 
     max_kernels = Integer(240, config=True, help="Open pages, of everybody.")
     max_kernels_per_user = Integer(12, config=True, help="Open pages of one user.")
+    cull_unreached_timeout = Integer(
+        120, config=True, help="Seconds after which an idle kernel ends that no page ever reached."
+    )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -88,6 +92,7 @@ class PageKernels(AsyncMappingKernelManager):
         self._owners: dict[str, Owner] = {}
         self._sockets: dict[str, set[WebSocketHandler]] = {}
         self._journals: dict[str, dict[str, Journal]] = {}
+        self._reached: set[str] = set()
 
     def reserve(self, session: str, user: str) -> str:
         """Take one of the places for kernels and return the id its kernel will have."""
@@ -131,6 +136,7 @@ class PageKernels(AsyncMappingKernelManager):
         """Forget a kernel that ended, however it ended."""
         self._owners.pop(kernel_id, None)
         self._journals.pop(kernel_id, None)
+        self._reached.discard(kernel_id)
         self.on_removed(kernel_id)
         return super().remove_kernel(kernel_id)
 
@@ -146,6 +152,7 @@ class PageKernels(AsyncMappingKernelManager):
         sockets = self._sockets.setdefault(kernel_id, set())
         earlier = list(sockets)
         sockets.add(socket)
+        self._reached.add(kernel_id)
         return earlier
 
     def socket_closed(self, kernel_id: str, socket: WebSocketHandler) -> None:
@@ -154,6 +161,17 @@ class PageKernels(AsyncMappingKernelManager):
         sockets.discard(socket)
         if not sockets:
             self._sockets.pop(kernel_id, None)
+
+    async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+        """End a kernel that nobody uses; sooner if its page never came as far as to connect."""
+        kernel = self._kernels[kernel_id]
+        seconds = (datetime.now(UTC) - kernel.last_activity).total_seconds()
+        idle = kernel.execution_state != "busy" and seconds > self.cull_unreached_timeout
+        if idle and kernel_id not in self._reached:
+            self.log.info("A page never connected; its kernel ends.")
+            await self.end(kernel_id)
+        else:
+            await super().cull_kernel_if_idle(kernel_id)
 
     async def end(self, kernel_id: str) -> None:
         """End a kernel, letting it close what it holds open; one that is gone is no error."""
