@@ -133,6 +133,45 @@ async def test_a_role_that_is_lost_while_typing_loses_nothing_typed(wb, sign_in,
     assert (await wb.personas.get(hamlet.id)).description == "A prince."
 
 
+async def refused(page: Page, operation: str, args: dict[str, object]) -> str:
+    """Ask for something that is refused, as the grid in the browser does; return why."""
+    editor = page.one(Editor)
+    with pytest.raises(NotAllowed) as why:
+        await editor.grid.operations()[operation](args)
+    await editor.tasks.settled()
+    return str(why.value)
+
+
+async def test_whose_account_may_edit_no_more_is_told_so_and_offered_no_new_world(owned, sign_in):
+    eve = await sign_in("eve")
+    page = await open_page(eve)
+    grid = page.one(Editor).grid
+    account = await owned.users.get(eve.database.userid)
+    await owned.users.update(account, role="viewer", version=account.version)
+    why = await refused(page, "add", {"values": {"name": "Wessex"}})
+    assert why == "Your account may read, not edit. An administrator can change that."
+    assert (grid.can_add, grid.can_remove) == (False, False)
+
+
+async def test_who_edits_a_world_no_more_is_offered_no_new_rows_in_it(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role="editor")
+    page = await open_page(eve, denmark, "persona")
+    grid = page.one(Editor).grid
+    await wb.share(denmark, "eve@example.org")
+    await refused(page, "add", {"values": {"name": "YORICK"}})
+    assert (grid.can_add, grid.can_remove) == (False, False)
+
+
+async def test_one_thing_that_is_refused_takes_nothing_else_away(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role="editor")
+    page = await open_page(eve)
+    grid = page.one(Editor).grid
+    await refused(page, "remove", {"ids": [str(denmark.id)]})
+    assert (grid.can_add, grid.can_remove) == (True, True)
+
+
 async def test_a_world_that_may_be_read_no_more_is_not_shown_as_an_empty_one(wb, sign_in, denmark):
     eve = await sign_in("eve")
     await wb.share(denmark, "eve@example.org")

@@ -45,6 +45,23 @@ async def test_a_role_that_is_lost_while_the_page_is_open_loses_nothing_typed(
     assert (await theirs.personas.get(name="Tess", worldid=world.id)).kind == "heroine"
 
 
+async def test_new_rows_are_offered_no_more_once_one_was_refused(reader, wessex, there):
+    theirs, world = wessex
+    mail = (await there.users.get(there.database.userid)).email
+    await theirs.share(world, mail, role="editor")
+    await reader.open("Wessex", "Personas")
+    await theirs.share(world, mail, role="viewer")
+    add = reader.page.get_by_test_id("grid-add")
+    await add.click()
+    dialog = reader.page.get_by_test_id("new-dialog")
+    await dialog.get_by_label("Name", exact=False).first.fill("Angel")
+    await dialog.get_by_role("button", name="Add persona").click()
+    await expect(dialog.get_by_test_id("new-problem")).to_contain_text("writing takes an editor")
+    await expect(dialog.get_by_label("Name", exact=False).first).to_have_value("Angel")
+    await expect(add).to_be_hidden()
+    await expect(reader.page.get_by_test_id("grid-remove")).to_be_hidden()
+
+
 async def test_a_manager_shares_changes_and_takes_back(reader, there):
     await reader.open("Dracula")
     await reader.nav("Members").click()

@@ -23,7 +23,7 @@ from workbench.store.filters import conditions, counted, matching
 from workbench.store.keyset import Step, cursor, steps
 from workbench.store.names import WorldKey, world_id
 from workbench.store.repository import Repository
-from workbench.store.rights import RoleInWorld, role_of
+from workbench.store.rights import ACCOUNT_READS, RoleInWorld, may_write, role_of, standing
 from workbench.store.search import narrowed
 from workbench.widgets.editor import Editor
 from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, StoredRow
@@ -170,7 +170,12 @@ class RepositorySource:
         world = await self._world_id()
         if world is not None and self.entity.in_world:
             given.setdefault("worldid", world)
-        added = await self.repository.add(**given)
+        try:
+            added = await self.repository.add(**given)
+        except NotAllowed:
+            if await may_write(self.database):
+                raise
+            raise NotAllowed(ACCOUNT_READS, entity=self.entity.name) from None
         self._wrote()
         return (await self._rows([added.id]))[0]
 
@@ -194,6 +199,13 @@ class RepositorySource:
 
         await self.database.atomically(work, reason=f"restored {self.entity.plural}")
         self._wrote()
+
+    async def may_add(self) -> bool:
+        """Return whether the acting user may add rows now."""
+        world = await self._world_id()
+        if world is None or not self.entity.in_world:
+            return await may_write(self.database)
+        return (await standing(self.database, world)).role != "viewer"
 
     def _wrote(self) -> None:
         """Forget what rows coming and going made untrue."""
@@ -325,8 +337,18 @@ def _row(values: Mapping[str, Any]) -> Row:
 
 
 def editor(source: RepositorySource, **traits: object) -> Editor:
-    """Return a grid with a form beside it, over the rows of `source`."""
+    """Return a grid with a form beside it, over the rows of `source`.
+
+    What the user may do no more is offered no more, once something was refused.
+    """
     entity = source.entity
     if source.role == "viewer":
         traits = {"can_add": False, "can_remove": False, **traits}
-    return Editor(source, noun=entity.name, plural=entity.plural, **traits)
+    made = Editor(source, noun=entity.name, plural=entity.plural, **traits)
+
+    async def withdraw() -> None:
+        if not await source.may_add():
+            made.grid.can_add = made.grid.can_remove = False
+
+    made.grid.observe(lambda _: made.tasks.start(withdraw()), "refused")
+    return made

@@ -26,6 +26,7 @@ from workbench.database.translate import translated
 from workbench.errors import NotAllowed
 
 __all__ = [
+    "ACCOUNT_READS",
     "RoleInWorld",
     "Standing",
     "may_write",
@@ -35,6 +36,8 @@ __all__ = [
     "role_of",
     "standing",
 ]
+
+ACCOUNT_READS = "Your account may read, not edit. An administrator can change that."
 
 RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
 

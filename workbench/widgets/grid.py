@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import traitlets
 
+from workbench.errors import NotAllowed
 from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
 from workbench.widgets.source import Filter, Row, Sort, Source
@@ -24,7 +26,8 @@ class Grid(Rpc):
 
     `selected` holds the ids of the ticked rows, `active` the id of the row with the focus.
     `preset` holds values that a new row starts with, and `<field>__label` for references.
-    `changed` is set to each row that was saved or added here, `removed` to the ids of each removal.
+    `changed` is set to each row that was saved or added here, `removed` to the ids of each removal;
+    `refused` counts what was not allowed: rights may change while the grid is in sight.
     """
 
     bundle = "grid"
@@ -42,6 +45,7 @@ class Grid(Rpc):
 
     changed = traitlets.Dict()
     removed = traitlets.List(traitlets.Unicode())
+    refused = traitlets.Int(0)
 
     def __init__(self, source: Source, **traits: object) -> None:
         self.source = source
@@ -108,26 +112,37 @@ class Grid(Rpc):
         return [asdict(choice) for choice in found]
 
     async def _save(self, args: Mapping[str, Any]) -> Row:
-        row = await self.source.save(args["id"], int(args["version"]), dict(args["changes"]))
+        with self._counting_refusals():
+            row = await self.source.save(args["id"], int(args["version"]), dict(args["changes"]))
         self._see(row)
         self.changed = row
         return row
 
     async def _add(self, args: Mapping[str, Any]) -> Row:
         preset = {k: value for k, value in self.preset.items() if not k.endswith("__label")}
-        row = await self.source.add({**preset, **args["values"]})
+        with self._counting_refusals():
+            row = await self.source.add({**preset, **args["values"]})
         self._see(row)
         self.changed = row
         return row
 
     async def _remove(self, args: Mapping[str, Any]) -> str:
         ids: Sequence[str] = [str(id) for id in args["ids"]]
-        token = await self.source.remove(ids)
+        with self._counting_refusals():
+            token = await self.source.remove(ids)
         self.removed = list(ids)
         return token
 
     async def _restore(self, args: Mapping[str, Any]) -> None:
         await self.source.restore(str(args["token"]))
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except NotAllowed:
+            self.refused += 1
+            raise
 
 
 def _sort(args: Mapping[str, Any]) -> list[Sort]:

@@ -112,14 +112,20 @@ class GridView implements Watcher {
     return this.model.get<string>("plural");
   }
 
+  /** Give a button for what may be done; it goes when that may be done no more. */
+  private whileAllowed(right: "can_add" | "can_remove", button: HTMLElement): HTMLElement | false {
+    this.model.on(`change:${right}`, () => (button.hidden = !this.model.get<boolean>(right)));
+    return this.model.get<boolean>(right) && button;
+  }
+
   private toolbar(): HTMLElement {
     const add = make("button", { type: "button", class: "wb-button wb-primary", "data-testid": "grid-add", click: () => void this.add() }, icon(icons.add), make("span", {}, `New ${this.model.get<string>("noun")}`));
     const refresh = make("button", { type: "button", class: "wb-button wb-plain wb-square", "aria-label": "Refresh", title: "Refresh", "data-testid": "grid-refresh", click: () => this.api?.refreshInfiniteCache() }, icon(icons.refresh));
     return make(
       "div",
       { class: "wb-toolbar", role: "toolbar", "aria-label": `Actions on ${this.plural}` },
-      this.model.get<boolean>("can_add") && add,
-      this.model.get<boolean>("can_remove") && this.removeButton,
+      this.whileAllowed("can_add", add),
+      this.whileAllowed("can_remove", this.removeButton),
       this.undoButton,
       make("span", { class: "wb-search-box" }, icon(icons.search), this.search),
       this.count,
