@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import workbench
+from workbench.database.migrate import head
 from workbench.demo import demo_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +41,11 @@ def commands() -> list[str]:
                 parts = [part.strip() for part in line.split("#")[0].split("&&")]
                 found += [p.removeprefix("uv run ") for p in parts if p.startswith("uv run ")]
     return list(dict.fromkeys(found))
+
+
+def test_the_next_step_of_the_schema_has_the_next_number():
+    [told] = re.findall(r"--rev-id (\d{4})", TEXT["CONTRIBUTING.md"])
+    assert int(told) == int(head()) + 1
 
 
 def test_there_are_commands():

@@ -412,6 +412,30 @@ async def test_an_account_goes_when_its_worlds_have_heirs(here, wb):
     assert error.code == "inactive"
 
 
+async def test_worlds_in_the_trash_go_to_heirs_too_where_there_are_any(here):
+    eve, bob = await here.person("eve"), await here.person("bob")
+    shared, alone = [
+        row["id"]
+        for row in await here.sql.fetch(
+            "INSERT INTO world (name, ownerid) VALUES ('Denmark', $1), ('Norway', $1) RETURNING id",
+            eve.userid,
+        )
+    ]
+    await here.sql.execute(
+        "INSERT INTO world_member (worldid, userid, role) VALUES ($1, $2, 'editor')",
+        shared,
+        bob.userid,
+    )
+    await here.sql.execute("UPDATE world SET deleted_at = now()")
+    (owned,) = await here.accounts.worlds_to_hand_over(eve.userid)
+    assert (owned.id, owned.trashed, list(owned.heirs)) == (shared, True, [bob.userid])
+    with pytest.raises(Refused, match="nobody to take it over"):
+        await here.accounts.delete(eve, {}, CALLER)
+    await here.accounts.delete(eve, {shared: bob.userid, alone: bob.userid}, CALLER)
+    after = await here.sql.fetch("SELECT id, ownerid FROM world WHERE deleted_at IS NOT NULL")
+    assert dict(after) == {shared: bob.userid, alone: eve.userid}
+
+
 async def test_a_world_of_somebody_else_cannot_be_given_away(here):
     ann, eve = await here.person("ann"), await here.person("eve")
     world = await here.sql.fetchval(

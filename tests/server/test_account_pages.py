@@ -297,6 +297,19 @@ def test_an_account_is_deleted_once_its_worlds_have_heirs(house, eve, ann):
     assert house.ask("SELECT ownerid FROM world WHERE id = $1", world)[0][0] == ann.id
 
 
+def test_a_world_in_the_trash_with_members_needs_an_heir(house, eve, ann):
+    world = world_of(house, eve)
+    house.ask(
+        "INSERT INTO world_member (worldid, userid, role) VALUES ($1, $2, 'editor')", world, ann.id
+    )
+    house.ask("UPDATE world SET deleted_at = now() WHERE id = $1", world)
+    assert "“<bdi>Denmark</bdi>”, in the trash, goes to" in eve.get("/account/delete").text
+    assert eve.post("/account/delete", confirm=eve.email).status == 409
+    heir = {f"heir-{world}": ann.id}
+    assert eve.post("/account/delete", confirm=eve.email, **heir).status == 200
+    assert house.ask("SELECT ownerid FROM world WHERE id = $1", world)[0][0] == ann.id
+
+
 @pytest.mark.parametrize("confirm", ["", "x", "ann@example.org"])
 def test_an_account_is_not_deleted_by_one_click(house, eve, confirm):
     answer = eve.post("/account/delete", confirm=confirm)

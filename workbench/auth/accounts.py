@@ -72,12 +72,13 @@ _NAME = text(
     " display_name = :display_name, phone = :phone WHERE id = :user AND deleted_at IS NULL"
 )
 _WORLDS = text(
-    "SELECT w.id, w.name, u.id AS heir,"
+    "SELECT w.id, w.name, w.deleted_at IS NOT NULL AS trashed, u.id AS heir,"
     " coalesce(u.display_name, nullif(concat_ws(' ', u.first_name, u.last_name), ''), u.email)"
     " AS heir_name FROM world AS w LEFT JOIN (world_member AS m"
     ' JOIN "user" AS u ON u.id = m.userid AND u.is_active AND u.deleted_at IS NULL'
     " AND u.role <> 'viewer')"
-    " ON m.worldid = w.id WHERE w.ownerid = :user AND w.deleted_at IS NULL"
+    " ON m.worldid = w.id AND u.id <> w.ownerid"
+    " WHERE w.ownerid = :user AND (w.deleted_at IS NULL OR u.id IS NOT NULL)"
     " ORDER BY lower(w.name), w.id, heir_name, u.id"
 )
 _DELETE = text("SELECT auth.delete_account(:user, CAST(:heirs AS jsonb))")
@@ -116,6 +117,7 @@ class OwnedWorld:
     id: UUID
     name: str
     heirs: Mapping[UUID, str]
+    trashed: bool = False
 
 
 class Accounts:
@@ -270,22 +272,26 @@ class Accounts:
             await connection.execute(_NAME, values)
 
     async def worlds_to_hand_over(self, user: UUID) -> list[OwnedWorld]:
-        """Return the worlds of a user, each with its members who could own it."""
-        found: dict[UUID, tuple[str, dict[UUID, str]]] = {}
+        """Return the worlds of a user, each with its members who could own it.
+
+        Of those in the trash, those that have such members: nobody else would miss the others.
+        """
+        found: dict[UUID, tuple[str, dict[UUID, str], bool]] = {}
         async with self._database.reading() as connection:
             with translated("world"):
                 for row in await connection.execute(_WORLDS, {"user": user}):
-                    heirs = found.setdefault(row.id, (row.name, {}))[1]
+                    heirs = found.setdefault(row.id, (row.name, {}, row.trashed))[1]
                     if row.heir is not None:
                         heirs[row.heir] = row.heir_name
-        return [OwnedWorld(id, name, heirs) for id, (name, heirs) in found.items()]
+        return [OwnedWorld(id, *known) for id, known in found.items()]
 
     async def delete(
         self, person: Person, heirs: Mapping[UUID, UUID], caller: Caller | None = None
     ) -> None:
         """Delete one's own account; its worlds go to `heirs`, and its sessions end.
 
-        An administrator can restore it, but not who was an heir.
+        An administrator can restore it, but not who was an heir. A world in the trash that has
+        no other member stays with it.
 
         Raises
         ------

@@ -247,8 +247,8 @@ def _refusal(
         )
     if rule == "heir":
         return Refused(
-            "A world of this account has nobody to take it over. Make a member of somebody "
-            "whose account may edit, or trash and purge the world.",
+            "A world of this account has nobody to take it over. Choose one of its members whose "
+            "account may edit; if it has none, share it with somebody, or move it to the trash.",
             **about,
         )
     if rule == "edits":
