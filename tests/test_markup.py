@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import workbench
 from workbench.markup import table
 
 
@@ -13,3 +17,12 @@ def test_a_long_table_says_how_much_is_left_out():
     made = table(["n"], [[n] for n in range(60)], more="All are in `.problems`.")
     assert "… and 10 more rows. All are in `.problems`." in made
     assert made.count("<td") == 50
+
+
+def test_no_widget_reads_the_text_of_users_as_html():
+    """Labels and fields of ipywidgets show text as it is; headings of a form are escaped."""
+    reading = re.compile(r"\b(?:HTML|HTMLMath)\((?!f?\"<h3>\{escape\()|allow_html")
+    package = Path(workbench.__file__).parent
+    files = [path for path in package.rglob("*.py") if "node_modules" not in path.parts]
+    assert [path.name for path in files if reading.search(path.read_text("utf-8"))] == []
+    assert any('HTML(f"<h3>{escape(' in path.read_text("utf-8") for path in files)

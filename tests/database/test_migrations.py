@@ -160,6 +160,32 @@ async def test_a_migration_that_fails_leaves_nothing(empty_database, tmp_path, m
     await database.close()
 
 
+async def test_a_migration_waits_for_a_reader_only_so_long(database_url, tmp_path, monkeypatch):
+    """While it waits, everybody who comes after it waits too."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(scripts(), folder)
+    env = (folder / "env.py").read_text()
+    assert '_LOCK_TIMEOUT = "10s"' in env
+    (folder / "env.py").write_text(env.replace('"10s"', '"50ms"'))
+    (folder / "versions" / "9999_more.py").write_text(
+        f"from alembic import op\nrevision = '9999'\ndown_revision = '{head()}'\n"
+        "def upgrade():\n    op.execute('ALTER TABLE persona ADD COLUMN more integer')\n"
+    )
+    before = head()
+    monkeypatch.setattr(migration, "scripts", lambda: folder)
+    database = Database(Address.parse(database_url))
+    reader = await asyncpg.connect(database_url)
+    async with reader.transaction():
+        await reader.fetch("SELECT FROM persona")
+        async with asyncio.timeout(30):
+            with pytest.raises(StoreUnavailable):
+                await migrate(database)
+        assert await reader.fetch("SELECT FROM persona") == []
+    assert await current(database) == before
+    await reader.close()
+    await database.close()
+
+
 async def test_a_database_that_is_not_there_is_unavailable():
     for url in (
         "postgresql://nobody@127.0.0.1:1/nothing",
