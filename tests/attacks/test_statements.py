@@ -202,8 +202,9 @@ async def test_a_statement_without_end_is_ended_whatever_it_set(people, sql, sup
     await bob.execute("SET statement_timeout = 0; SET lock_timeout = 0")
     running = asyncio.ensure_future(bob.execute("SELECT pg_sleep(600)"))
     begun = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND usename = $1"
-    while not await superuser.fetchval(begun, people.logins["bob"].role):
-        assert not running.done()
+    async with asyncio.timeout(20):
+        while not await superuser.fetchval(begun, people.logins["bob"].role):
+            assert not running.done()
     await sql.execute("SELECT auth.reap(longest_transaction => '0 seconds')")
     async with asyncio.timeout(20):
         with pytest.raises(Ended):
