@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from workbench.store.rights import ACCOUNT_READS, Standing
+from workbench.store.rights import Standing
 from workbench.widgets.content import Element, element
+
+ACCOUNT_READS = "Your account may read, not edit. An administrator can change that."
 
 
 def reading_note(standing: Standing) -> Element | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from workbench.dashboard.standing import ACCOUNT_READS
 from workbench.dashboard.state import Place
 from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
-from workbench.store.rights import ACCOUNT_READS, may_write, owners
+from workbench.store.rights import may_write, owners
 from workbench.widgets.content import Content, Element, element, picture
 from workbench.workspace import Workspace
 

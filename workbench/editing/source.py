@@ -23,7 +23,7 @@ from workbench.store.filters import conditions, counted, matching
 from workbench.store.keyset import Step, cursor, steps
 from workbench.store.names import WorldKey, world_id
 from workbench.store.repository import Repository
-from workbench.store.rights import ACCOUNT_READS, RoleInWorld, may_write, role_of, standing
+from workbench.store.rights import RoleInWorld, may_write, role_of, standing
 from workbench.store.search import narrowed
 from workbench.widgets.editor import Editor
 from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, StoredRow
@@ -170,12 +170,7 @@ class RepositorySource:
         world = await self._world_id()
         if world is not None and self.entity.in_world:
             given.setdefault("worldid", world)
-        try:
-            added = await self.repository.add(**given)
-        except NotAllowed:
-            if await may_write(self.database):
-                raise
-            raise NotAllowed(ACCOUNT_READS, entity=self.entity.name) from None
+        added = await self.repository.add(**given)
         self._wrote()
         return (await self._rows([added.id]))[0]
 

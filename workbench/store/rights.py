@@ -26,7 +26,6 @@ from workbench.database.translate import translated
 from workbench.errors import NotAllowed
 
 __all__ = [
-    "ACCOUNT_READS",
     "RoleInWorld",
     "Standing",
     "may_write",
@@ -36,8 +35,6 @@ __all__ = [
     "role_of",
     "standing",
 ]
-
-ACCOUNT_READS = "Your account may read, not edit. An administrator can change that."
 
 RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
 
