@@ -17,7 +17,7 @@ from tornado.netutil import bind_sockets
 from traitlets.config import Configurable
 
 from workbench.auth.doors import Doors
-from workbench.server import api, device_pages, sign_in
+from workbench.server import api, device_pages, provider_pages
 from workbench.server.identity import WorkbenchIdentity
 from workbench.server.pages import template_environment
 
@@ -45,7 +45,7 @@ class Site(Configurable):
         self.visitors: list[httpx2.AsyncClient] = []
         identity = WorkbenchIdentity(parent=self)
         application = tornado.web.Application(
-            [*api.handlers(str), *device_pages.handlers(str), *sign_in.handlers(str)],
+            [*api.handlers(str), *device_pages.handlers(str), *provider_pages.handlers(str)],
             workbench=self,
             doors=doors,
             base_url="/",

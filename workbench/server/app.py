@@ -34,7 +34,7 @@ from workbench.auth.doors import Doors
 from workbench.auth.logout_token import REMEMBERED_SECONDS
 from workbench.auth.sessions import Sessions
 from workbench.errors import StoreUnavailable, WorkbenchError
-from workbench.server import account_pages, api, device_pages, people_pages, sign_in
+from workbench.server import account_pages, api, device_pages, people_pages, provider_pages, sign_in
 from workbench.server.assets import AssetHandler, Assets
 from workbench.server.dashboard import DashboardHandler, PageKernelHandler
 from workbench.server.identity import WorkbenchIdentity, without_token
@@ -60,7 +60,7 @@ _IDLE_CONNECTION_SECONDS = 90.0  # also for the headers of a request to arrive
 _BODY_SECONDS = 30.0
 _KERNEL_ID = r"(?P<kernel_id>[0-9a-f-]{36})"
 _HERE = Path(__file__).parent
-_PARTS = (sign_in, account_pages, people_pages, device_pages, api)
+_PARTS = (sign_in, provider_pages, account_pages, people_pages, device_pages, api)
 
 _SETTINGS = Config(
     {
