@@ -309,6 +309,17 @@ class Workspace(Sharing, History):
             progress=progress,
         )
 
+    async def bible(self, world: WorldKey, path: Path | str, *, overwrite: bool = False) -> int:
+        """Write a world as a book to read, in one file: .html or .md; return its bytes.
+
+        The outline with every scene, personae with their appearances and relations, places,
+        things, small pictures (HTML), and an index. The file needs nothing from elsewhere.
+        """
+        from workbench.transfer.bible import bible
+
+        where = await world_id(self.database, world)
+        return await bible(self.database, where, _path(path), overwrite=overwrite)
+
     async def write(self, frame: pd.DataFrame, path: Path | str, *, overwrite: bool = False) -> int:
         """Write any frame to a file, whose end tells the format; return how many rows it has.
 

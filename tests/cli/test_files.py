@@ -332,3 +332,13 @@ def test_a_world_is_exported_as_a_workbook(workbench, good, tmp_path):
     assert "personas: 2 rows" in done.stdout
     done = workbench("import", tmp_path / "out", "--json")
     assert only_object(done)["tables"]["personas"]["unchanged"] == 2
+
+
+def test_a_world_bible_is_written_by_a_command(workbench, good, tmp_path):
+    workbench("import", good)
+    done = workbench("bible", "Denmark", tmp_path / "denmark.html")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "HAMLET" in (tmp_path / "denmark.html").read_text("utf-8")
+    done = workbench("bible", "Denmark", tmp_path / "denmark.doc")
+    assert done.returncode == 1
+    assert "End it with .html or .md" in done.stderr

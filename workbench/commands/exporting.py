@@ -54,6 +54,22 @@ def archive(
 
 
 @app.command()
+def bible(
+    world: WorldName,
+    file: Annotated[Path, typer.Argument(help="As in dracula.html, or dracula.md.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a world as a book to read: outline, personae, places, things, pictures, index."""
+    from workbench.wiring import connect
+
+    async def work() -> int:
+        async with await connect(source="workbench bible") as wb:
+            return await wb.bible(world, file, overwrite=overwrite)
+
+    typer.echo(f"Written to {str(file)!r}: {asyncio.run(work()):,} bytes.")
+
+
+@app.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="An archive.")],
     merge: Annotated[
