@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.transfer.reading import read
 from workbench.database import columnar
 from workbench.database.address import Address
 from workbench.database.engine import Database
@@ -17,7 +18,6 @@ from workbench.database.users import acting_user
 from workbench.entities import STORED
 from workbench.frames import table
 from workbench.transfer.options import HOW_IT_IS, Reading
-from workbench.transfer.readers import read
 from workbench.transfer.report import Findings
 
 
@@ -42,8 +42,7 @@ def rows_of() -> Callable[..., Read]:
     """Read a file as an import does: its rows as they are written, findings, and labels."""
 
     def _rows_of(path: Path, reading: Reading = HOW_IT_IS) -> Read:
-        findings = Findings()
-        found = read(path, findings, {}, reading)
+        found, findings = read(path, reading)
         rows = [row for source in found for row in source.cells.to_pylist()]
         return rows, findings, [label for source in found for label in source.labels.to_pylist()]
 

@@ -10,12 +10,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.transfer.reading import read
 from workbench.database.engine import Database
 from workbench.transfer import dialect, json_file
 from workbench.transfer.load import load
 from workbench.transfer.options import Reading
-from workbench.transfer.readers import read
-from workbench.transfer.report import Findings
 
 Rows = Callable[..., Any]
 
@@ -156,8 +155,7 @@ def test_json_may_be_utf16(tmp_path: Path, rows_of: Rows) -> None:
 def test_an_object_of_lists_is_like_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "elsinore.json"
     path.write_text(json.dumps({"worlds": [{"name": "W"}], "personas": [{"name": "A"}, "b"]}))
-    findings = Findings()
-    found = read(path, findings, {})
+    found, findings = read(path)
     assert [(s.file, s.stored.plural, s.cells.to_pylist()) for s in found] == [
         ("elsinore.json, worlds", "worlds", [{"name": "W"}]),
         ("elsinore.json, personas", "personas", [{"name": "A"}]),
@@ -213,8 +211,8 @@ def test_nested_stories_may_be_lines_and_rows_say_where_they_are(tmp_path: Path)
     path = tmp_path / "stories.jsonl"
     story = {"world": "W", "name": "S", "acts": [{"name": "A", "scenes": [{"name": "1"}]}, "B"]}
     path.write_text(json.dumps(story) + "\n" + '{"world": "W", "name": "T"}\n{"cut')
-    findings = Findings()
-    found = {s.stored.plural: s for s in read(path, findings, {})}
+    sources, findings = read(path)
+    found = {s.stored.plural: s for s in sources}
     assert found["acts"].cells.select(["world", "story", "name"]).to_pylist() == [
         {"world": "W", "story": "S", "name": "A"},
         {"world": "W", "story": "S", "name": "B"},

@@ -13,18 +13,17 @@ import pytest
 READ = """
 import sys
 from pathlib import Path
-from workbench.transfer.readers import feeds, pieces
-from workbench.transfer.report import Findings
+from workbench.transfer.readers import open_all, pieces
 
 def peak():  # the most this process ever had, in kilobytes; not what it inherited
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
     return int(line.split()[1])
 
-findings, rows = Findings(), 0
-for feed in feeds(Path(sys.argv[1]), findings):
-    for piece in pieces(feed, findings, {}):
+opened, rows = open_all(Path(sys.argv[1])), 0
+for feed in opened.feeds:
+    for piece, read in pieces(feed, opened.findings):
         rows += piece.cells.num_rows
-assert not findings.problems, findings.problems[:1]
+assert not opened.findings.problems, opened.findings.problems[:1]
 print(rows, peak())
 """
 

@@ -12,8 +12,8 @@ import pytest
 
 from workbench.transfer.load import load
 from workbench.transfer.options import Reading, remember, said
-from workbench.transfer.prepare import prepare
-from workbench.transfer.readers import read
+from workbench.transfer.prepare import shape_of
+from workbench.transfer.readers import open_all
 from workbench.transfer.report import Findings
 from workbench.workspace import Workspace
 
@@ -132,10 +132,10 @@ def test_options_that_cannot_be_used_are_refused(
 
 
 def prepared(path: Path, reading: Reading) -> Findings:
-    findings = Findings()
-    for source in read(path, findings, {}, reading):
-        prepare(source, findings, world="Elsinore")
-    return findings
+    opened = open_all(path, reading)
+    for feed in opened.feeds:
+        shape_of(feed, opened.findings, world="Elsinore")
+    return opened.findings
 
 
 def test_similar_names_of_columns_are_suggested(tmp_path: Path) -> None:

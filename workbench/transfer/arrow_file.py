@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from workbench.errors import UnreadableFile
 from workbench.transfer.headers import named
+from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 
 _PIECE_ROWS = 20_000
+_PIECE_BYTES = 2**24
 _ARROW_MARK = b"ARROW1"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -26,13 +29,20 @@ def open_parquet(opening: Opening) -> Feed:
     def batches() -> Iterator[pa.RecordBatch]:
         # Without a buffer for whole column chunks, no more of a file is in memory than a batch.
         with parquet.ParquetFile(opening.path, pre_buffer=False, buffer_size=2**20) as file:
-            yield from file.iter_batches(_PIECE_ROWS)
+            yield from file.iter_batches(_batch_rows(file.metadata))
 
     def schema() -> pa.Schema:
         with parquet.ParquetFile(opening.path) as file:
             return file.schema_arrow
 
     return _feed(opening, "a Parquet file", schema, batches)
+
+
+def _batch_rows(metadata: Any) -> int:
+    """Return how many rows to read at once: fewer where they are large, as pictures are."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    row_bytes = max((g.total_byte_size // max(g.num_rows, 1) for g in groups), default=0)
+    return max(1, min(_PIECE_ROWS, _PIECE_BYTES // max(row_bytes, 1)))
 
 
 def open_arrow(opening: Opening) -> Feed:
@@ -78,7 +88,7 @@ def _feed(opening: Opening, what: str, schema: Callable[[], pa.Schema], batches:
     shown = ["" if place in index else name for place, name in enumerate(header)]
     names = named(shown, index, opening.file, opening.findings)
 
-    def rows() -> Iterator[Rows]:
+    def rows(_: Findings) -> Iterator[Rows]:
         done = 0
         try:
             for batch in batches():

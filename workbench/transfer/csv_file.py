@@ -55,12 +55,16 @@ def open_csv(opening: Opening) -> Feed:
     empty = form.empty_columns(rest, len(header)) if blank else set()
     names = named(header, empty, file, opening.findings)
     nameless = {place for place in empty if names[place] is None}
-    reader = _Reader(opening, form, names, nameless, lines=head.count(b"\n", 0, form.start))
+    lines = head.count(b"\n", 0, form.start)
+
+    def rows(findings: Findings) -> Iterator[Rows]:
+        return _Reader(opening.telling(findings), form, names, set(nameless), lines).rows()
+
     found = Reading(
         encoding=form.encoding.name if form.encoding.sure_percent else None,
         delimiter=form.delimiter if guessed and form.delimiter != "," else None,
     )
-    return opening.feed([name for name in names if name is not None], reader.rows, found=found)
+    return opening.feed([name for name in names if name is not None], rows, found=found)
 
 
 def form_of(opening: Opening) -> tuple[Form, bytes, bool]:

@@ -14,6 +14,7 @@ from workbench.errors import UnreadableFile, shown
 from workbench.transfer.formulas import rearmed, texts_rearmed
 from workbench.transfer.headers import known_columns, meaning, named
 from workbench.transfer.options import Reading
+from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.tables import table_of
 from workbench.transfer.workbook import Sheet, Workbook
@@ -85,9 +86,12 @@ def _feed(workbook: Workbook, sheet: Sheet, opening: Opening) -> Feed:
     cells = texts_rearmed(header[place].text if place in header else "" for place in range(width))
     empty = {place for place in range(width) if place not in header}
     names = named(cells, empty, opening.file, opening.findings)
-    reader = _Reader(opening, sheet, number, names)
+
+    def rows(findings: Findings) -> Iterator[Rows]:
+        return _Reader(opening.telling(findings), sheet, number, names).rows()
+
     found = Reading(sheet=sheet.name, header_row=number)
-    return opening.feed([name for name in names if name is not None], reader.rows, found=found)
+    return opening.feed([name for name in names if name is not None], rows, found=found)
 
 
 def _header(workbook: Workbook, sheet: Sheet, opening: Opening) -> tuple[int, dict[int, Cell]]:

@@ -59,7 +59,11 @@ def _feed(
     for name in [name for name in types if not _storable(name)]:
         opening.findings.file(opening.file, f"The name {shown(name)} cannot be that of a column.")
         del types[name]
-    return opening.feed(list(types), lambda: _rows(opening, records(opening.findings), types))
+
+    def rows(findings: Findings) -> Iterator[Rows]:
+        return _rows(opening.telling(findings), records(findings), types)
+
+    return opening.feed(list(types) or ["name"], rows)
 
 
 def _types(records: Iterable[object]) -> dict[str, pa.DataType]:

@@ -2,7 +2,8 @@
 
 Read (Arrow), check in columns, COPY into temporary tables, one plan by set-based SQL, then
 inserts and updates of whole tables, in one transaction. Nothing is written before the whole
-plan is known to be good.
+plan is known to be good. Rows come a piece at a time and are nowhere but in the database then,
+so that memory is bounded; an attempt that another transaction gets in the way of reads again.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import asyncpg
 from sqlalchemy import text
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
-from workbench.entities import STORED, Stored
+from workbench.entities import STORED
 from workbench.errors import (
     BadSettings,
     Conflict,
@@ -27,17 +28,17 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.transfer import apply
+from workbench.transfer.intake import Intake, Shape, shapes
 from workbench.transfer.lookups import lookups
 from workbench.transfer.options import HOW_IT_IS, Reading
 from workbench.transfer.outside import Outside, World
 from workbench.transfer.plan import plan, repeated, resolve_late
-from workbench.transfer.prepare import Prepared, prepare
-from workbench.transfer.readers import Sources, read
+from workbench.transfer.readers import Opened, Sources, note_unused, open_all
 from workbench.transfer.rejects import Rejects
-from workbench.transfer.report import Findings, LoadReport, Progress, TableCounts, Watcher
+from workbench.transfer.repeats import judge_repeats
+from workbench.transfer.report import LoadReport, Progress, TableCounts, Watcher
 from workbench.transfer.skip import leave_out
-from workbench.transfer.source import Source
-from workbench.transfer.stage import Staged, stage, staged
+from workbench.transfer.stage import Staged
 from workbench.transfer.verdicts import Verdicts
 
 __all__ = ["OnProblem", "load"]
@@ -110,28 +111,18 @@ async def load(
     if on_problem not in ("stop", "skip"):
         raise BadSettings(f"on_problem is 'stop' or 'skip'; {on_problem!r} is neither.")
     watch = progress or (lambda _: None)
-    findings = Findings(skips=on_problem == "skip")
-    counts: dict[str, TableCounts] = {}
-    loop = asyncio.get_running_loop()
-
-    def tell(step: Progress) -> None:
-        loop.call_soon_threadsafe(watch, step)
-
-    def prepared() -> dict[str, list[Prepared]]:
-        found = read(sources, findings, counts, reading, keep=remember)
-        return _prepare(found, world, findings, tell)
-
-    ready = await asyncio.to_thread(prepared)
-    counts = {s.plural: counts[s.plural] for s in STORED.values() if s.plural in counts}
+    # That is quick, and needs no database.
+    opened = await asyncio.to_thread(open_all, sources, reading, keep=remember)
+    known = shapes(opened, world)
+    opened.findings.skips = on_problem == "skip"
     if reason is None:
-        reason = _reason(ready)
+        reason = _reason(known)
     left_out = Rejects(rejects)
 
     async def work() -> LoadReport:
         left_out.discard()  # of an attempt that was undone
-        return await _Import(database, ready, findings.fork(), counts, watch, left_out).run(
-            dry_run=dry_run, add_only=add_only
-        )
+        made = _Import(database, opened, known, world, watch, left_out)
+        return await made.run(dry_run=dry_run, add_only=add_only)
 
     try:
         if not database.in_transaction:
@@ -172,49 +163,30 @@ async def _analyze(database: Database, report: LoadReport) -> None:
             await connection.execute(_COUNT_ANEW, {"tables": changed})
 
 
-def _prepare(
-    sources: list[Source],
-    world: str | None,
-    findings: Findings,
-    watch: Watcher,
-) -> dict[str, list[Prepared]]:
-    """Return what is ready for the database, by the name of the table."""
-    ready: dict[str, list[Prepared]] = {}
-    for source in sources:
-        rows = source.cells.num_rows
-        watch(Progress("check", source.stored.plural, 0, rows))
-        prepared = prepare(source, findings, world=world)
-        if prepared is None:
-            for label in source.labels.to_pylist():
-                findings.reject(source.file, source.stored.plural, label)
-        else:
-            ready.setdefault(source.stored.name, []).append(prepared)
-        watch(Progress("check", source.stored.plural, rows, rows))
-    return ready
-
-
-def _reason(ready: dict[str, list[Prepared]]) -> str:
-    files = [source.source.file for sources in ready.values() for source in sources]
+def _reason(known: list[Shape]) -> str:
+    files = [shape.feed.file for shape in known if shape.columns is not None]
     more = f" and {len(files) - 5} more" if len(files) > 5 else ""
     return f"import of {', '.join(files[:5])}{more}"
 
 
 class _Import:
-    """One attempt at an import, inside a transaction."""
+    """One attempt at an import, inside a transaction: it reads everything anew."""
 
     def __init__(
         self,
         database: Database,
-        ready: dict[str, list[Prepared]],
-        findings: Findings,
-        counts: dict[str, TableCounts],
+        opened: Opened,
+        known: list[Shape],
+        world: str | None,
         watch: Watcher,
         rejects: Rejects,
     ) -> None:
         self._database = database
-        self._ready = ready
-        self._findings = findings
-        self._counts = {plural: TableCounts(read=c.read) for plural, c in counts.items()}
+        self._opened = opened
+        self._known = known
+        self._world = world
+        self._findings = opened.findings.fork()
+        self._counts: dict[str, TableCounts] = {}
         self._watch = watch
         self._rejects = rejects
         self._tables: dict[str, Staged] = {}
@@ -230,36 +202,41 @@ class _Import:
             if not done:
                 raise _Undone(report)
             if self._findings.any:
-                sources = [source.source for table in self._ready.values() for source in table]
-                await asyncio.to_thread(self._rejects.write, sources, self._findings)
+                feeds = [shape.feed for shape in self._known if shape.columns is not None]
+                await asyncio.to_thread(self._rejects.write, feeds, self._findings)
                 report.rejects = self._rejects.written
-            names = ", ".join(f"{t.load}, {t.plan}" for t in self._tables.values())
+            names = ", ".join(f"{t.load}, {t.plan}, {t.twice}" for t in self._tables.values())
             if names:
-                await raw.execute(f"DROP TABLE {names}")
+                await raw.execute(f"DROP TABLE IF EXISTS {names}")
         return report
 
     async def _plan(self, raw: asyncpg.Connection, *, add_only: bool) -> None:
         outside = Outside(raw, self._database.userid, self._findings)
-        verdicts = Verdicts(raw, self._tables, self._findings)
+        verdicts = Verdicts(raw, self._tables, self._findings, outside)
+        intake = Intake(
+            raw, self._known, self._world, self._findings, self._counts, outside, self._watch
+        )
         same: dict[str, list[tuple[int, int]]] = {}
-        for stored in self._order():
-            table = self._tables[stored.name] = staged(stored, self._ready[stored.name])
+        for stored in STORED.values():
+            table = await intake.table(stored)
+            if table is None:
+                continue
             self._watch(Progress("plan", stored.plural, 0, table.rows))
-            ids = [await outside.ids(source) for source in table.sources]
-            await stage(raw, table, ids, watch=self._watch)
             made = await plan(
                 raw,
                 table,
-                {name: t for name, t in self._tables.items() if name != stored.name},
+                self._tables,
                 acting=self._database.userid,
                 live=not outside.only_fresh or table.by_id,
             )
+            self._tables[stored.name] = table
             self._wrong[stored.name] = [about for about, _ in made.wrong]
-            same[stored.name] = await verdicts.repeated(table, await repeated(raw, table))
+            if await repeated(raw, table):
+                same[stored.name] = await judge_repeats(raw, table, self._findings, outside)
             if stored.name == "world":
                 await _made_worlds(raw, table, outside)
             self._watch(Progress("plan", stored.plural, table.rows, table.rows))
-        verdicts.learn(outside)
+        note_unused(self._opened, intake.pictures, self._findings)
         for table in self._tables.values():
             wrong = self._wrong[table.stored.name]
             wrong += await resolve_late(raw, table, self._tables, len(wrong))
@@ -274,7 +251,7 @@ class _Import:
             await apply.compare(raw, table)
             counts = self._counts[table.stored.plural]
             await apply.count(raw, table, counts)
-            counts.unchanged += len(same[name])
+            counts.unchanged += len(same.get(name, ()))
 
     def _report(self, *, done: bool, dry_run: bool) -> LoadReport:
         problems, good = self._findings.any, 0
@@ -287,9 +264,6 @@ class _Import:
             good += counts.good
         written = done and (good > 0 or not problems)
         return self._findings.report(self._counts, written=written, dry_run=dry_run)
-
-    def _order(self) -> list[Stored[Any, Any]]:
-        return [stored for name, stored in STORED.items() if name in self._ready]
 
     @property
     def _stops(self) -> bool:

@@ -27,6 +27,7 @@ _NEAR_WORLDS = """
 SELECT name FROM world WHERE deleted_at IS NULL AND similarity(name, $1) > 0.3
 ORDER BY similarity(name, $1) DESC, name LIMIT 1
 """
+_HINTS = 100  # for so many names that mean nothing another is looked for
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,14 @@ class Outside:
     """Ids of the worlds that are not there yet."""
     used: set[UUID] = field(default_factory=set)
     """Ids of the worlds that rows name."""
+    _told: dict[str, dict[str, UUID]] = field(default_factory=dict)
+    _known_ids: dict[str, set[UUID]] = field(default_factory=dict)
+    _hints: int = 0
+
+    def named(self, target: str, id: UUID) -> str | None:
+        """Return the name by which rows have named a world or a user, if any did."""
+        names = self._told.get(target, {})
+        return next((name for name, found in names.items() if found == id), None)
 
     @property
     def only_fresh(self) -> bool:
@@ -72,15 +81,17 @@ class Outside:
         return bool(self.used) and self.used <= self.fresh
 
     async def ids(self, source: Prepared) -> dict[str, pa.Array]:
-        """Return the ids of what `source` names outside its worlds, by foreign key."""
+        """Return the ids of what rows name outside their worlds, by foreign key."""
         found = {}
         stored = source.source.stored
         for column, names in source.outside.items():
             target = stored.references[column]
             distinct = [n for n in pc.unique(names).to_pylist() if n is not None]
             lookup = self._worlds if target == "world" else self._users
-            told = await lookup(distinct)
-            good = {name: id for name, id in told.items() if isinstance(id, UUID)}
+            known = self._told.setdefault(target, {})
+            told = await lookup([name for name in distinct if name not in known])
+            known |= {name: id for name, id in told.items() if isinstance(id, UUID)}
+            good = {name: known[name] for name in distinct if name in known}
             bad = {name: message for name, message in told.items() if isinstance(message, str)}
             if bad and not (target == "world" and self.findings.excuses("worlds")):
                 self._report(source, column, names, bad)
@@ -103,11 +114,15 @@ class Outside:
         return found
 
     async def _users(self, emails: list[str]) -> dict[str, UUID | str]:
+        if not emails:
+            return {}
         rows = await self.connection.fetch(_USERS, [email.lower() for email in emails])
         found = {row["email"]: row["id"] for row in rows}
         return {email: found.get(email.lower(), f"There is no user {email!r}.") for email in emails}
 
     async def _worlds(self, names: list[str]) -> dict[str, UUID | str]:
+        if not names:
+            return {}
         plain = {part for name in names for part in (name, name.partition("/")[2])}
         rows = await self.connection.fetch(_WORLDS, list(plain), [])
         self.live |= {row["id"]: World(*row) for row in rows}
@@ -128,6 +143,9 @@ class Outside:
                     told = (w.email and f"{w.email}/{w.name}" for w in fits)
                     owners = ", ".join(sorted(filter(None, told))) or "their ids as worldid"
                     return f"Several worlds are named {name!r}. Write one of {owners}."
+        self._hints += 1
+        if self._hints > _HINTS:
+            return f"There is no world {name!r}."
         near = [w.name for w in self.made] + [
             row["name"] for row in await self.connection.fetch(_NEAR_WORLDS, name)
         ]
@@ -140,13 +158,18 @@ class Outside:
             ids = source.fields.get(column)
             if ids is None or target not in ("world", "user"):
                 continue
-            distinct = [UUID(v) for v in pc.unique(ids).to_pylist() if v is not None]
+            given = {UUID(v) for v in pc.unique(ids).to_pylist() if v is not None}
+            known = self._known_ids.setdefault(target, set())
+            distinct = list(given - known)
+            if not distinct:
+                continue
             if target == "world":
                 rows = await self.connection.fetch(_WORLDS, [], distinct)
                 self.live |= {row["id"]: World(*row) for row in rows}
                 self.used |= {row["id"] for row in rows}
             else:
                 rows = await self.connection.fetch(_USER_IDS, distinct)
+            known |= {row["id"] for row in rows}
             gone = {str(id) for id in distinct} - {str(row["id"]) for row in rows}
             message = f"There is no {target} with this id."
             self._report(source, column, ids, dict.fromkeys(gone, message))

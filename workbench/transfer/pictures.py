@@ -7,6 +7,8 @@ import io
 import os
 import re
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from workbench.transfer.report import Findings
 
 MAXIMUM_PIXELS = 25_000_000
 THUMBNAIL_PIXELS = 256
+_SHARE_BYTES = 2**24  # of pictures that are read at once
 
 _MARKUP = re.compile(
     rb"<(?:!doctype|html|head|body|script|svg|iframe|object|embed|img|\?php|\?xml)", re.IGNORECASE
@@ -117,6 +120,19 @@ def _thumbnail(image: Any) -> bytes:
         out = io.BytesIO()
         small.convert("RGB").save(out, "JPEG", quality=85)
     return out.getvalue()
+
+
+def shares(folder: Path | None, names: Sequence[str | None]) -> Iterator[tuple[int, int]]:
+    """Cut rows that name pictures into shares that fit into memory: where each begins, and how
+    many rows it has.
+    """
+    start, size = 0, 0
+    for place, name in enumerate(names):
+        with suppress(OSError, ValueError):  # what is wrong with it is said when it is read
+            size += os.stat(folder / name).st_size if folder and name else 0
+        if size > _SHARE_BYTES or place == len(names) - 1:
+            yield start, place + 1 - start
+            start, size = place + 1, 0
 
 
 def attach(

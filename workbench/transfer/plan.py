@@ -179,28 +179,34 @@ def _key(stored: Stored[Any, Any], name: str, value: str) -> str:
     return f"lower({value})" if isinstance(stored.kinds[name], Address) else value
 
 
-async def repeated(connection: asyncpg.Connection, table: Staged) -> list[tuple[int, int]]:
-    """Take rows with the key of an earlier row out of the plan; return both their numbers.
+async def repeated(connection: asyncpg.Connection, table: Staged) -> bool:
+    """Take rows with the key of an earlier row out of the plan, and into `twice_…`.
 
-    A blank name is no key: it is a problem of its own row.
+    There, `first` is the number of the earliest row. A blank name is no key: it is a problem of
+    its own row. Says whether there are any.
     """
-    key = ", ".join(_key(table.stored, name, quoted(name)) for name in table.stored.key)
+    stored = table.stored
+    keys = {f"key{i}": _key(stored, name, quoted(name)) for i, name in enumerate(stored.key)}
     known = " AND ".join(
         f"{quoted(name)} <> ''"
-        if isinstance(table.stored.kinds[name], Text)
+        if isinstance(stored.kinds[name], Text)
         else f"{quoted(name)} IS NOT NULL"
-        for name in table.stored.key
+        for name in stored.key
     )
-    rows = await connection.fetch(
-        f"SELECT array_agg(n ORDER BY n) AS numbers FROM {table.plan} WHERE {known} "
-        f"GROUP BY {key} HAVING count(*) > 1"
+    several = (
+        f"SELECT {', '.join(f'{key} AS {name}' for name, key in keys.items())}, min(n) AS first "
+        f"FROM {table.plan} WHERE {known} GROUP BY {', '.join(keys)} HAVING count(*) > 1"
     )
-    pairs = [(n, row["numbers"][0]) for row in rows for n in row["numbers"][1:]]
-    if pairs:
-        await connection.execute(
-            f"DELETE FROM {table.plan} WHERE n = ANY($1)", [n for n, _ in pairs]
-        )
-    return sorted(pairs)
+    if not await connection.fetchval(f"SELECT EXISTS ({several})"):
+        return False
+    same = " AND ".join(f"{key} = several.{name}" for name, key in keys.items())
+    await connection.execute(
+        f"DROP TABLE IF EXISTS {table.twice};"
+        f"CREATE TEMP TABLE twice_{stored.name} ON COMMIT DROP AS SELECT n, first "
+        f"FROM {table.plan} JOIN ({several}) AS several ON {same} AND n <> first;"
+        f"DELETE FROM {table.plan} AS p USING {table.twice} AS t WHERE t.n = p.n"
+    )
+    return True
 
 
 async def resolve_late(

@@ -1,4 +1,4 @@
-"""A source made ready for the database: every column known, cleaned and checked."""
+"""Rows made ready for the database: every column known, cleaned and checked."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from workbench.transfer.headers import near
 from workbench.transfer.lookups import lookups, outside
 from workbench.transfer.pictures import attach
 from workbench.transfer.report import Findings
-from workbench.transfer.source import Source
+from workbench.transfer.source import Feed, Source
 
 _REQUIRED = "This must not be empty."
 _BREAK = r"[\t\r\n]+"
-_NAMED_ROWS = 10  # in a note
 _OTHER_WORLD = "This row names another world than the one to import into."
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @dataclass
 class Prepared:
-    """The rows of one source.
+    """The rows of one source, or a piece of them, or none: what its columns make of any row.
 
     Attributes
     ----------
@@ -60,9 +59,29 @@ class Prepared:
         """How many rows there are."""
         return int(self.source.cells.num_rows)
 
+    def place(self, *about: str) -> tuple[str, str]:
+        """Return how the file calls the first of the columns `about` that it has, and how the
+        table does in which its cells are staged: there, names of other records have an @.
+        """
+        found = self.columns
+        for column in about:
+            for known, staged in ((found.values, column), (found.ids, column)):
+                if column in known:
+                    return known[column], staged
+            if column in found.names:
+                return found.names[column], f"@{column}"
+        return about[0], about[0]
 
-def prepare(source: Source, findings: Findings, *, world: str | None) -> Prepared | None:
-    """Return `source` cleaned and checked, or None if a column is missing that all rows need."""
+
+def shape_of(feed: Feed, findings: Findings, *, world: str | None) -> Prepared | None:
+    """Return what `feed` is without any of its rows, or None if a column that all need is missing.
+
+    What all rows have in common is said here, once.
+    """
+    source = feed.source(
+        pa.table({name: pa.array([], pa.string()) for name in feed.headers}),
+        pa.array([], pa.int64()),
+    )
     found = columns(source, findings)
     lacking = missing(source, found, world_given=world is not None)
     for column in lacking:
@@ -74,6 +93,11 @@ def prepare(source: Source, findings: Findings, *, world: str | None) -> Prepare
     if lacking:
         findings.broken.add(source.stored.plural)
         return None
+    return prepare(source, found, findings, world=world)
+
+
+def prepare(source: Source, found: Columns, findings: Findings, *, world: str | None) -> Prepared:
+    """Return rows cleaned and checked; `found` tells what their columns stand for."""
     ready = Prepared(source, found)
     for name, header in (*found.values.items(), *found.ids.items()):
         ready.fields[name] = _checked(ready, name, header, findings)
@@ -127,9 +151,10 @@ def _on_one_line(ready: Prepared, header: str, findings: Findings) -> pa.Array:
     broken = pc.fill_null(pc.match_substring_regex(cells, _BREAK), False)
     if not pc.any(broken).as_py():
         return cells
-    at = source.labels.filter(broken).to_pylist()
-    rows = ", ".join(map(str, at[:_NAMED_ROWS])) + (", …" if len(at) > _NAMED_ROWS else "")
-    findings.note(f"{source.file}: line breaks and tabs in {header} are made blanks (row {rows}).")
+    findings.note(
+        f"{source.file}: line breaks and tabs in {header} are made blanks",
+        source.labels.filter(broken).to_pylist(),
+    )
     return pc.replace_substring_regex(cells, _BREAK, " ")
 
 

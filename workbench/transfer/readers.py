@@ -7,6 +7,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, TypeAlias
 
@@ -31,8 +32,8 @@ from workbench.transfer.options import (
     remember,
     said,
 )
-from workbench.transfer.report import Findings, TableCounts
-from workbench.transfer.source import Feed, Opening, Source
+from workbench.transfer.report import Findings
+from workbench.transfer.source import Feed, Opening, Rows, Source
 from workbench.transfer.tables import TABLES, given_table, table_of
 
 ROW_LABELS = "__row__"
@@ -54,37 +55,46 @@ JSON = frozenset({".json"}) | LINES
 PARQUET = frozenset({".parquet", ".pq"})
 ARROW = frozenset({".arrow", ".arrows", ".feather"})
 _LOOK_BYTES = 2**10
+_PIECE_ROWS = 100_000
+_PIECE_BYTES = 2**24
 _READ = _TEXTS | WORKBOOKS | JSON | PARQUET | ARROW
 
 
-def read(
-    sources: Sources,
-    findings: Findings,
-    counts: dict[str, TableCounts],
-    reading: Reading = HOW_IT_IS,
-    *,
-    keep: bool = False,
-) -> list[Source]:
-    """Return everything there is to import; what cannot be read goes to `findings`.
+@dataclass
+class Opened:
+    """What there is to import, open, and what was found out so far.
+
+    Attributes
+    ----------
+    beside
+        What else is in the folders, by folder.
+    """
+
+    feeds: list[Feed]
+    findings: Findings
+    beside: dict[Path, list[str]] = field(default_factory=dict)
+
+
+def open_all(sources: Sources, reading: Reading = HOW_IT_IS, *, keep: bool = False) -> Opened:
+    """Open files, or tables in memory.
 
     With `keep`, how each file is read is written beside it, for the next time.
     """
+    findings = Findings()
     if isinstance(sources, Mapping):
-        return [
-            _given(plural, table, findings, counts, reading) for plural, table in sources.items()
-        ]
-    found = []
-    for feed in feeds(sources, findings, reading, keep=keep):
-        source = _whole(feed, findings, counts)
-        if source is not None:
-            found.append(source)
+        given = [_given(plural, table, findings, reading) for plural, table in sources.items()]
+        return Opened(given, findings)
+    found = list(feeds(sources, findings, reading, keep=keep))
     paths = [sources] if isinstance(sources, str | Path) else sources
-    used = {place for source in found for place in _picture_places(source)}
-    for folder, entries in _files(paths, Findings(), reading)[1].items():
+    return Opened(found, findings, _files(paths, Findings(), reading)[1])
+
+
+def note_unused(opened: Opened, used: set[Path], findings: Findings) -> None:
+    """Note what lies in the folders and was neither read nor named."""
+    for folder, entries in opened.beside.items():
         ignored = [entry for entry in entries if folder / entry not in used]
         if ignored:
             findings.note(f"{folder}: ignored {', '.join(ignored)} (no tables).")
-    return found
 
 
 def feeds(
@@ -99,7 +109,7 @@ def feeds(
     paths = [paths] if isinstance(paths, str | Path) else paths
     for path, file in _files(paths, findings, reading)[0].items():
         findings.learn(file)
-        told = table_of(path.stem)
+        told, stamp = table_of(path.stem), _stamp(path)
         try:
             how = said(path, reading)
             told = _told(path, how)
@@ -108,73 +118,71 @@ def feeds(
                 remember(path, opened[0].how if len(opened) == 1 else how)
                 findings.note(f"{beside(path)} says how {file} was read, for the next time.")
         except UnreadableFile as error:
-            _unreadable(error, file, told, findings)
+            findings.unread(error, file, told.plural if told else None)
             continue
         except BadSettings as error:
-            _unreadable(UnreadableFile(file, str(error)), file, told, findings)
+            findings.unread(UnreadableFile(file, str(error)), file, told.plural if told else None)
             continue
         for feed in opened:
             findings.learn(feed.file, feed.headers)
             for header in feed.headers:
                 given.pop(header.strip().casefold(), None)
+            feed.stamp = stamp
             yield feed
     for header in given.values():
         findings.note(f"There is no column {header!r} in what was read.")
 
 
-def pieces(feed: Feed, findings: Findings, counts: dict[str, TableCounts]) -> Iterator[Source]:
-    """Give the rows of an open file, a bounded number of them at a time, and count them."""
-    counted = counts.setdefault(feed.stored.plural, TableCounts())
-    before = counted.read
-    try:
-        for rows in feed.rows():
-            counted.read += rows.read
-            yield feed.source(rows.cells, rows.labels)
-    except UnreadableFile as error:
-        _unreadable(error, feed.file, feed.stored, findings)
-    if counted.read == before:
+def pieces(feed: Feed, findings: Findings) -> Iterator[tuple[Source, int]]:
+    """Give the rows of what is open, a bounded number of them at a time, and how many they are.
+
+    That count has the rows that are refused too.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be read to its end, or is another file by now.
+    """
+    count = 0
+    for rows in feed.rows(findings):
+        count += rows.read
+        yield feed.source(rows.cells, rows.labels), rows.read
+    _check_unchanged(feed)
+    if count == 0 and feed.path is not None:
         findings.note(f"{feed.file}: there is a header and no rows.")
 
 
-def reopened(source: Source) -> tuple[Opening, Feed]:
-    """Return the file of `source` open once more, read as it was; nothing is told of it again."""
-    path, how = source.path, source.how
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what tells the file at `path` from another, and from itself once it is changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def reopened(feed: Feed) -> Opening:
+    """Return the file of `feed` to be opened once more, as it was; nothing is told of it again.
+
+    UnreadableFile if it is another by now.
+    """
+    path, file = feed.path, feed.file
     if path is None:
         raise ValueError("a table in memory is no file")
+    _check_unchanged(feed)
     # What is in a workbook or in JSON is called by the file and what it is there.
-    file = source.file
     if path.suffix.casefold() in WORKBOOKS:
-        file = file.removesuffix(f", sheet {how.sheet}")
+        file = file.removesuffix(f", sheet {feed.how.sheet}")
     elif path.suffix.casefold() in JSON:
-        file = file.removesuffix(f", {source.stored.plural}")
-    opening = Opening(path, file, source.stored, how, Findings())
-    feeds = _open(path, file, _told(path, how), how, opening.findings)
-    return opening, next(feed for feed in feeds if feed.file == source.file)
+        file = file.removesuffix(f", {feed.stored.plural}")
+    return Opening(path, file, feed.stored, feed.how, Findings())
 
 
-def _whole(feed: Feed, findings: Findings, counts: dict[str, TableCounts]) -> Source | None:
-    """Return all rows of an open file at once; None if it cannot be read to its end."""
-    unreadable = findings.unreadable.get(feed.stored.plural, 0)
-    mine: dict[str, TableCounts] = {}
-    parts = list(pieces(feed, findings, mine))
-    if findings.unreadable.get(feed.stored.plural, 0) > unreadable:
-        return None
-    counts.setdefault(feed.stored.plural, TableCounts()).read += mine[feed.stored.plural].read
-    if not parts:
-        empty = {name: pa.array([], pa.string()) for name in feed.headers}
-        return feed.source(pa.table(empty), pa.array([], pa.int64()))
-    full = [part.labels for part in parts if len(part.labels)]
-    labels = pa.concat_arrays(full) if full else pa.array([], pa.int64())
-    return feed.source(pa.concat_tables([part.cells for part in parts]), labels)
-
-
-def _unreadable(
-    error: UnreadableFile, file: str, stored: Stored[Any, Any] | None, findings: Findings
-) -> None:
-    findings.file(file, str(error).removeprefix(f"{file}: "))
-    if stored is not None:
-        findings.broken.add(stored.plural)
-        findings.unreadable[stored.plural] = findings.unreadable.get(stored.plural, 0) + 1
+def _check_unchanged(feed: Feed) -> None:
+    if feed.path is not None and _stamp(feed.path) != feed.stamp:
+        raise UnreadableFile(
+            feed.file, "This file was changed while it was read. Import it again when it is whole."
+        )
 
 
 def _told(path: Path, reading: Reading) -> Stored[Any, Any] | None:
@@ -224,13 +232,7 @@ def _look_at(path: Path, file: str) -> bool:
     return bool(start)
 
 
-def _given(
-    plural: str,
-    table: pa.Table,
-    findings: Findings,
-    counts: dict[str, TableCounts],
-    reading: Reading,
-) -> Source:
+def _given(plural: str, table: pa.Table, findings: Findings, reading: Reading) -> Feed:
     stored = _PLURALS.get(plural)
     if stored is None:
         raise UnreadableFile(plural, f"There is no such table. There are {', '.join(_PLURALS)}.")
@@ -239,9 +241,15 @@ def _given(
         table = table.drop_columns([ROW_LABELS])
     else:
         labels = pa.array(np.arange(1, table.num_rows + 1))
-    counts.setdefault(plural, TableCounts()).read += table.num_rows
     findings.learn(plural, table.column_names, labels)
-    return Source(plural, stored, table, labels, written=False, meant=reading.columns)
+    rows_at_once = max(1, min(_PIECE_ROWS, _PIECE_BYTES * table.num_rows // max(table.nbytes, 1)))
+
+    def rows(_: Findings) -> Iterator[Rows]:
+        for start in range(0, table.num_rows, rows_at_once):
+            cells = table.slice(start, rows_at_once)
+            yield Rows(cells, labels.slice(start, rows_at_once), cells.num_rows)
+
+    return Feed(plural, stored, table.column_names, rows, reading, written=False)
 
 
 def _files(
@@ -307,7 +315,7 @@ def names_pictures(stored: Stored[Any, Any], header: str) -> bool:
     return has_bytes and header.casefold() == PICTURE_FILE
 
 
-def _picture_places(source: Source) -> Iterator[Path]:
+def picture_places(source: Source) -> Iterator[Path]:
     """Give what lies beside the file of `source` and holds the pictures that it names."""
     for header in source.cells.column_names:
         if source.folder is not None and names_pictures(source.stored, header):

@@ -22,7 +22,7 @@ from workbench.transfer.options import HOW_IT_IS, REJECTS, beside, remember
 from workbench.transfer.readers import ARROW, JSON, PARQUET, ROW_LABELS, WORKBOOKS, reopened
 from workbench.transfer.rejects_text import Problems, write_csv, write_json
 from workbench.transfer.report import Findings
-from workbench.transfer.source import Feed, Opening, Rows, Source
+from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.workbook import Workbook
 from workbench.transfer.workbook_write import write_sheet
 from workbench.transfer.workbook_xml import Cell
@@ -49,20 +49,20 @@ class Rejects:
     written: dict[str, Any] = field(default_factory=dict)
     _made: list[Path] = field(default_factory=list)
 
-    def write(self, sources: Sequence[Source], findings: Findings) -> None:
-        """Write the rejected rows of `sources`; UnreadableFile if a place cannot be written."""
+    def write(self, feeds: Sequence[Feed], findings: Findings) -> None:
+        """Write the rejected rows of `feeds`; UnreadableFile if a place cannot be written."""
         told = _told(findings)
-        for source in sources:
-            labels = findings.rejects(source.file, source.stored.plural)
-            if not labels or findings.refused(source.file):
+        for feed in feeds:
+            labels = findings.rejects(feed.file, feed.stored.plural)
+            if not labels or findings.refused(feed.file):
                 continue  # what is refused as a whole is itself what is to be mended
-            mine = told.get(source.file, {})
+            mine = told.get(feed.file, {})
             problems = {label: mine.get(label, _NOT_LISTED) for label in labels}
-            if source.path is None:
-                self.written[source.file] = _table(source, problems)
+            if feed.path is None:
+                self.written[feed.file] = _table(feed, problems)
                 continue
-            several = sum(other.path == source.path for other in sources) > 1
-            self.written[source.file] = self._write(source, problems, several=several)
+            several = sum(other.path == feed.path for other in feeds) > 1
+            self.written[feed.file] = self._write(feed, feed.path, problems, several=several)
 
     def discard(self) -> None:
         """Remove what was written, as the import it belongs to is undone."""
@@ -71,31 +71,30 @@ class Rejects:
         self._made.clear()
         self.written.clear()
 
-    def _write(self, source: Source, problems: Problems, *, several: bool) -> Path:
-        assert source.path is not None
-        opening, feed = reopened(source)
-        folder = self.folder or source.path.parent
-        stem = REJECTS.sub("", source.path.stem)
+    def _write(self, feed: Feed, path: Path, problems: Problems, *, several: bool) -> Path:
+        opening = reopened(feed)
+        folder = self.folder or path.parent
+        stem = REJECTS.sub("", path.stem)
         if several:
-            stem = f"{stem}.{source.stored.plural}"
-        write, ending = _writer(source, opening)
+            stem = f"{stem}.{feed.stored.plural}"
+        write, ending = _writer(feed, opening)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             place = self._free(folder, stem, ending)
             write(opening, feed, problems, place)
             with place.open("rb") as handle:
                 os.fsync(handle.fileno())  # these rows are nowhere else once the import is done
-            how = replace(source.how, header_row=None)
+            how = replace(feed.how, header_row=None)
             if ending == ".jsonl" or how.sheet is not None:
                 how = replace(how, encoding=None, sheet=None)
             if several:
-                how = replace(how, table=source.stored.plural)
+                how = replace(how, table=feed.stored.plural)
             if how != HOW_IT_IS:
                 self._made.append(remember(place, how))
         except OSError as error:
             raise UnreadableFile(
                 str(folder),
-                f"The rejected rows of {source.file} cannot be written there ({error.strerror}), "
+                f"The rejected rows of {feed.file} cannot be written there ({error.strerror}), "
                 "so nothing is. Give another folder for them.",
             ) from None
         return place
@@ -131,11 +130,11 @@ def _told(findings: Findings) -> dict[str, dict[object, str]]:
     return told
 
 
-def _table(source: Source, problems: Problems) -> pa.Table:
+def _table(feed: Feed, problems: Problems) -> pa.Table:
     """Return the rejected rows of a table in memory."""
-    rows = Rows(source.cells, source.labels, source.cells.num_rows)
-    table, labels = _kept(rows, problems)
-    return table.append_column(ROW_LABELS, labels)
+    kept = [_kept(rows, problems) for rows in feed.rows(Findings())]
+    tables = [table.append_column(ROW_LABELS, labels) for table, labels in kept]
+    return pa.concat_tables(tables)
 
 
 def _kept(rows: Rows, problems: Problems) -> tuple[pa.Table, pa.Array]:
@@ -149,21 +148,21 @@ def _kept(rows: Rows, problems: Problems) -> tuple[pa.Table, pa.Array]:
     return table.add_column(0, REJECTED_FOR, said), labels
 
 
-def _writer(source: Source, opening: Opening) -> tuple[Writer, str]:
-    """Return what writes rows as the file of `source` has them, and the ending of its name."""
+def _writer(feed: Feed, opening: Opening) -> tuple[Writer, str]:
+    """Return what writes rows as the file of `feed` has them, and the ending of its name."""
     ending = opening.path.suffix
     kind = ending.casefold()
     if kind in WORKBOOKS:
         return _write_workbook, ".xlsx"
     if kind in JSON:
-        return (write_json, ending) if source.file == opening.file else (_write_flat, ".jsonl")
+        return (write_json, ending) if feed.file == opening.file else (_write_flat, ".jsonl")
     if kind in PARQUET or kind in ARROW:
         return _write_columns, ending
     return write_csv, ending
 
 
 def _write_columns(opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
-    tables = [_kept(rows, problems)[0] for rows in feed.rows()]
+    tables = [_kept(rows, problems)[0] for rows in feed.rows(Findings())]
     whole = pa.concat_tables(tables)
     if opening.path.suffix.casefold() in PARQUET:
         from pyarrow import parquet
@@ -177,7 +176,7 @@ def _write_columns(opening: Opening, feed: Feed, problems: Problems, place: Path
 def _write_flat(_opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
     """Write rows that stood in other records: a line for each, with all that it says."""
     with place.open("w", encoding="utf-8") as out:
-        for rows in feed.rows():
+        for rows in feed.rows(Findings()):
             table, _ = _kept(rows, problems)
             mixed = [field.name for field in table.schema if field.type == pa.json_()]
             for row in table.to_pylist():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from workbench import markup
-from workbench.errors import InvalidRows, Problem
+from workbench.errors import InvalidRows, Problem, UnreadableFile
 
-_KEPT_PROBLEMS = 1_000_000  # a process with 300,000 of them took 0.3 GB
+_KEPT_PROBLEMS = 250_000  # a million of them took 0.3 GB, and more with long values
+_KEPT_NOTES = 10_000
+_NAMED_ROWS = 10  # in a note
+_LABEL_BITS = 12  # this many numbers of rows, as a power of 2, are kept together
 _VALUE_CHARACTERS = 1_000
 _SHOWN_PROBLEMS = 20
 
@@ -58,7 +61,7 @@ class LoadReport:
     unreadable
         How many files of a table could not be read, by its plural.
     problems
-        Every bad cell, row and file, up to a million, in the order of the files, their rows and
+        Every bad cell, row and file, up to 250,000, in the order of the files, their rows and
         their columns; a note tells if there were more.
     notes
         What was done with columns and files that do not speak for themselves.
@@ -193,26 +196,76 @@ class _Places:
         return {label: place for place, label in enumerate(labels)}
 
 
+class _Labels:
+    """What rows are called, each once: numbers as bits, for there may be millions of them."""
+
+    def __init__(self) -> None:
+        self._bits: dict[int, int] = {}
+        self._others: set[object] = set()
+
+    def __len__(self) -> int:
+        return len(self._others) + sum(bits.bit_count() for bits in self._bits.values())
+
+    def __iter__(self) -> Iterator[object]:
+        yield from self._others
+        for place, bits in self._bits.items():
+            for label in range(place << _LABEL_BITS, (place + 1) << _LABEL_BITS):
+                if bits & 1:
+                    yield label
+                bits >>= 1
+
+    def add(self, label: object) -> None:
+        if isinstance(label, int):
+            place = label >> _LABEL_BITS
+            bit = 1 << (label & (1 << _LABEL_BITS) - 1)
+            self._bits[place] = self._bits.get(place, 0) | bit
+        else:
+            self._others.add(label)
+
+    def update(self, other: _Labels) -> None:
+        for place, bits in other._bits.items():
+            self._bits[place] = self._bits.get(place, 0) | bits
+        self._others |= other._others
+
+
 class Findings:
     """Collects problems and notes, and counts the rows that have a problem, by table."""
 
     def __init__(self, *, skips: bool = False) -> None:
         self.problems: list[Problem] = []
-        self.notes: list[str] = []
         self.skips = skips
         """Whether rows with problems are left out, so that the others can be written."""
         self.broken: set[str] = set()
         """Plurals of tables of which a whole file could not be used."""
         self.unreadable: dict[str, int] = {}
+        self._notes: dict[str, list[object]] = {}
         self._places: dict[str, _Places] = {}
-        self._rejected: dict[str, set[tuple[str, object]]] = {}
+        self._rejected: dict[tuple[str, str], _Labels] = {}
+        self._whole: dict[tuple[str, str], int] = {}
         self._refused: set[str] = set()
-        self._more = 0
+        self._more = self._more_notes = 0
 
     @property
     def any(self) -> bool:
         """Whether there are problems."""
         return bool(self.problems)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more problems are listed, only counted."""
+        return len(self.problems) >= _KEPT_PROBLEMS
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing and no problem."""
+        told = []
+        for text, rows in self._notes.items():
+            named = ", ".join(map(str, rows[:_NAMED_ROWS]))
+            more = ", …" if len(rows) > _NAMED_ROWS else ""
+            told.append(f"{text} (row {named}{more})." if rows else text)
+        if self._more_notes:
+            told.append(f"There are {self._more_notes:,} more notes than the ones listed.")
+        return told
 
     def learn(self, file: str, columns: Sequence[str] = (), labels: pa.Array | None = None) -> None:
         """Learn of a file, in the order in which problems are to come, and of its columns.
@@ -226,6 +279,13 @@ class Findings:
         """Add a problem of a whole file."""
         self._refused.add(file)
         self._add(Problem(file, None, column, None, message))
+
+    def unread(self, error: UnreadableFile, file: str, plural: str | None) -> None:
+        """Add the problem of a file that cannot be read, of the table `plural` if that is known."""
+        self.file(file, str(error).removeprefix(f"{file}: "))
+        if plural is not None:
+            self.broken.add(plural)
+            self.unreadable[plural] = self.unreadable.get(plural, 0) + 1
 
     def cell(
         self,
@@ -246,20 +306,29 @@ class Findings:
 
     def reject(self, file: str, plural: str, row: object) -> None:
         """Count a row as one that cannot be written."""
-        self._rejected.setdefault(plural, set()).add((file, row))
+        self._rejected.setdefault((plural, file), _Labels()).add(row)
 
-    def note(self, text: str) -> None:
-        """Add something worth knowing that is no problem."""
-        if text not in self.notes:
-            self.notes.append(text)
+    def reject_all(self, file: str, plural: str, rows: int) -> None:
+        """Count `rows` as all the rows of a file, none of which can be written."""
+        self._whole[plural, file] = self._whole.get((plural, file), 0) + rows
+
+    def note(self, text: str, rows: Sequence[object] = ()) -> None:
+        """Add something worth knowing that is no problem, once; perhaps the `rows` it is about."""
+        if text not in self._notes and len(self._notes) >= _KEPT_NOTES:
+            self._more_notes += 1
+            return
+        known = self._notes.setdefault(text, [])
+        known += rows[: _NAMED_ROWS + 1 - len(known)]
 
     def rejected(self, plural: str) -> int:
         """Return how many rows of a table have a problem."""
-        return len(self._rejected.get(plural, ()))
+        some = {file: len(rows) for (of, file), rows in self._rejected.items() if of == plural}
+        whole = {file: rows for (of, file), rows in self._whole.items() if of == plural}
+        return sum((some | whole).values())
 
     def rejects(self, file: str, plural: str) -> set[object]:
         """Return what messages call the rows of a file that have a problem."""
-        return {label for name, label in self._rejected.get(plural, ()) if name == file}
+        return set(self._rejected.get((plural, file), ()))
 
     def refused(self, file: str) -> bool:
         """Whether a file has a problem that concerns all of its rows."""
@@ -276,18 +345,40 @@ class Findings:
     def fork(self) -> Findings:
         """Return a copy to add to, for work that may have to be done again."""
         copy = Findings(skips=self.skips)
-        copy.problems, copy.notes = list(self.problems), list(self.notes)
-        copy.broken, copy.unreadable = set(self.broken), dict(self.unreadable)
-        copy._places, copy._more = dict(self._places), self._more
-        copy._refused = set(self._refused)
-        copy._rejected = {plural: set(rows) for plural, rows in self._rejected.items()}
+        copy._places = dict(self._places)
+        copy.merge(self)
         return copy
+
+    def merge(self, other: Findings) -> None:
+        """Add all that `other` has found, after what is here."""
+        for problem in other.problems:
+            self._add(problem)
+        for text, rows in other._notes.items():
+            self.note(text, rows)
+        self.broken |= other.broken
+        self._refused |= other._refused
+        for plural, files in other.unreadable.items():
+            self.unreadable[plural] = self.unreadable.get(plural, 0) + files
+        for key, labels in other._rejected.items():
+            self._rejected.setdefault(key, _Labels()).update(labels)
+        for (plural, file), count in other._whole.items():
+            self.reject_all(file, plural, count)
+        self._more += other._more
+        self._more_notes += other._more_notes
+
+    def taken(self) -> Findings:
+        """Return all that was found so far, and forget it."""
+        found = self.fork()
+        self.problems, self.broken, self.unreadable = [], set(), {}
+        self._notes, self._rejected, self._whole, self._refused = {}, {}, {}, set()
+        self._more = self._more_notes = 0
+        return found
 
     def report(
         self, tables: dict[str, TableCounts], *, written: bool, dry_run: bool = False
     ) -> LoadReport:
         """Return the report of it all."""
-        notes = list(self.notes)
+        notes = self.notes
         if self._more:
             notes.append(f"There are {self._more:,} more problems than the ones listed.")
         problems = sorted(self.problems, key=self._place)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import asyncpg
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from workbench.transfer.lookups import references
 from workbench.transfer.report import Findings
@@ -40,6 +38,12 @@ async def leave_out(
             await connection.execute(
                 f"UPDATE {table.plan} SET wrong = 1 WHERE n = ANY($1::int[])", numbers
             )
+        if refused := _refused(table, findings):
+            await connection.execute(
+                f"UPDATE {table.plan} AS p SET wrong = 1 FROM {table.load} AS s "
+                "WHERE s.n = p.n AND s.file = ANY($1::int[])",
+                refused,
+            )
     found = True
     while found:  # a location may wait for one that waits for a third
         found = False
@@ -50,15 +54,15 @@ async def leave_out(
                     f"WHERE p.wrong = 0 AND o.id = p.{quoted(column)} AND o.wrong <> 0 "
                     "AND o.version IS NULL RETURNING p.n, o.n"
                 )
-                verdicts.waiting(table, column, target, sorted(waiting))
+                await verdicts.waiting(table, column, target, sorted(waiting))
                 found = found or bool(waiting)
     for table in tables.values():
         rows = await connection.fetch(f"DELETE FROM {table.plan} WHERE wrong <> 0 RETURNING n")
         gone = {row["n"] for row in rows}
-        pairs = copies[table.stored.name]
+        pairs = copies.get(table.stored.name, [])
         again = [(n, first) for n, first in pairs if first in gone]
         copies[table.stored.name] = [(n, first) for n, first in pairs if first not in gone]
-        verdicts.waiting(table, table.stored.key[-1], table, again)
+        await verdicts.waiting(table, table.stored.key[-1], table, again)
 
 
 def _planned(table: Staged, tables: Mapping[str, Staged]) -> Iterator[tuple[str, Staged]]:
@@ -72,16 +76,15 @@ def _planned(table: Staged, tables: Mapping[str, Staged]) -> Iterator[tuple[str,
 
 
 def _rejected(table: Staged, findings: Findings) -> list[int]:
-    """Return the numbers of the rows that have problems."""
+    """Return the numbers of the rows that have problems, of files that are not refused whole."""
     numbers: list[int] = []
-    start = 0
-    for source in table.sources:
-        labels, file = source.source.labels, source.source.file
-        if findings.refused(file):
-            numbers += range(start, start + len(labels))
-        elif bad := findings.rejects(file, table.stored.plural):
-            known = pa.array([label for label in bad if label is not None], labels.type)
-            at = pc.indices_nonzero(pc.is_in(labels, value_set=known))
-            numbers += (start + place for place in at.to_pylist())
-        start += len(labels)
+    for number, source in enumerate(table.sources):
+        file = source.source.file
+        if not findings.refused(file):
+            numbers += table.numbers(number, findings.rejects(file, table.stored.plural))
     return numbers
+
+
+def _refused(table: Staged, findings: Findings) -> list[int]:
+    """Return the numbers of the sources that have a problem which concerns all of their rows."""
+    return [n for n, source in enumerate(table.sources) if findings.refused(source.source.file)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Opening:
     def feed(
         self,
         headers: list[str],
-        rows: Callable[[], Iterator[Rows]],
+        rows: Callable[[Findings], Iterator[Rows]],
         *,
         written: bool = True,
         found: Reading = HOW_IT_IS,
@@ -43,6 +43,10 @@ class Opening:
         """Return the file, open: its columns, what reads its rows, and what was found out."""
         how = self.reading.over(found)
         return Feed(self.file, self.stored, headers, rows, how, self.path, written)
+
+    def telling(self, findings: Findings) -> Opening:
+        """Return the same with other findings."""
+        return replace(self, findings=findings)
 
 
 @dataclass
@@ -82,8 +86,6 @@ class Source:
         Where files that the cells name lie.
     meant
         The column of the table that a header stands for, where somebody has said so.
-    path, how
-        The file, and how it is read; no path for a frame.
     """
 
     file: str
@@ -93,13 +95,11 @@ class Source:
     written: bool
     folder: Path | None = None
     meant: Mapping[str, str] = field(default_factory=dict)
-    path: Path | None = None
-    how: Reading = HOW_IT_IS
 
 
 @dataclass
 class Feed:
-    """A file that is open to be read: its header is known, its rows come a few at a time.
+    """A file or frame that is open: its header is known, its rows come a few at a time.
 
     Attributes
     ----------
@@ -108,6 +108,10 @@ class Feed:
     rows
         Begins to read the rows. What is wrong with one goes to the findings as it is come upon;
         UnreadableFile where nothing can go on. Each call reads the file again.
+    path
+        Of a file; a frame has none.
+    stamp
+        What tells the file, as it was opened, from what it may become.
     how
         How it is read: as was said, and as was found out.
     """
@@ -115,14 +119,14 @@ class Feed:
     file: str
     stored: Stored[Any, Any]
     headers: list[str]
-    rows: Callable[[], Iterator[Rows]]
+    rows: Callable[[Findings], Iterator[Rows]]
     how: Reading
-    path: Path
+    path: Path | None = None
     written: bool = True
+    stamp: tuple[int, ...] = ()
 
     def source(self, cells: pa.Table, labels: pa.Array) -> Source:
         """Return rows of this file as a source."""
-        folder, meant = self.path.parent, self.how.columns
-        return Source(
-            self.file, self.stored, cells, labels, self.written, folder, meant, self.path, self.how
-        )
+        folder = self.path and self.path.parent
+        meant = self.how.columns
+        return Source(self.file, self.stored, cells, labels, self.written, folder, meant)

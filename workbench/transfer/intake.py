@@ -1,0 +1,109 @@
+"""Everything there is of a table, read, checked and put into the database piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from workbench.entities import Stored
+from workbench.transfer.outside import Outside
+from workbench.transfer.prepare import Prepared, shape_of
+from workbench.transfer.readers import Opened
+from workbench.transfer.report import Findings, Progress, TableCounts, Watcher
+from workbench.transfer.source import Feed
+from workbench.transfer.stage import Staged, forget, send, sent, stage, staged
+from workbench.transfer.stream import Ahead, checked
+
+
+@dataclass
+class Shape:
+    """What is open, what its columns stand for, and what was found out about them.
+
+    Attributes
+    ----------
+    columns
+        As rows are made ready, without rows; None if a column is missing.
+    """
+
+    feed: Feed
+    columns: Prepared | None
+    findings: Findings
+
+
+def shapes(opened: Opened, world: str | None) -> list[Shape]:
+    """Return what the columns of all that is open stand for."""
+    found = []
+    for feed in opened.feeds:
+        findings = Findings()
+        found.append(Shape(feed, shape_of(feed, findings, world=world), findings))
+    return found
+
+
+@dataclass
+class Intake:
+    """Takes in what is open, for one attempt at an import.
+
+    Attributes
+    ----------
+    pictures
+        What lies beside files and was named by their rows.
+    """
+
+    connection: asyncpg.Connection
+    shapes: Sequence[Shape]
+    world: str | None
+    findings: Findings
+    counts: dict[str, TableCounts]
+    outside: Outside
+    watch: Watcher
+    pictures: set[Path] = field(default_factory=set)
+
+    async def table(self, stored: Stored[Any, Any]) -> Staged | None:
+        """Put all there is of a table into the database; None if there is nothing."""
+        mine = [shape for shape in self.shapes if shape.feed.stored is stored]
+        table = staged(stored, [shape.columns for shape in mine if shape.columns is not None])
+        if table.sources:
+            await stage(self.connection, table)
+        source, good = 0, False
+        for shape in mine:
+            if shape.columns is None:
+                await self._take(shape, None, 0)
+                continue
+            if await self._take(shape, table, source):
+                good = True
+            else:
+                await forget(self.connection, table, source)
+            source += 1
+        if good:
+            await sent(self.connection, table)
+        return table if good else None
+
+    async def _take(self, shape: Shape, table: Staged | None, source: int) -> bool:
+        """Read one source to its end, and put its rows into the table; say whether that went.
+
+        Without a table they are only counted.
+        """
+        feed, plural = shape.feed, shape.feed.stored.plural
+        read, whole, first = 0, False, True
+        async with Ahead(checked(feed, shape.columns, world=self.world)) as pieces:
+            async for piece in pieces:
+                self.findings.merge(piece.findings)
+                if first:  # how a file was read is told before what its columns are
+                    self.findings.merge(shape.findings)
+                first = False
+                self.pictures |= piece.pictures
+                read, whole = read + piece.read, piece.whole
+                self.watch(Progress("check", plural, read, read))
+                if piece.rows is not None and table is not None:
+                    outside = await self.outside.ids(piece.rows)
+                    await send(self.connection, table, source, piece.rows, outside)
+                    self.watch(Progress("send", plural, table.rows, table.rows))
+        if whole:
+            self.counts.setdefault(plural, TableCounts()).read += read
+            if table is None:
+                self.findings.reject_all(feed.file, plural, read)
+        return whole
