@@ -13,17 +13,19 @@ import pytest
 READ = """
 import sys
 from pathlib import Path
-from workbench.transfer.readers import open_all, pieces
+from workbench.transfer.intake import shapes
+from workbench.transfer.readers import open_all
+from workbench.transfer.stream import checked
 
 def peak():  # the most this process ever had, in kilobytes; not what it inherited
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
     return int(line.split()[1])
 
 opened, rows = open_all(Path(sys.argv[1])), 0
-for feed in opened.feeds:
-    for piece, read in pieces(feed, opened.findings):
-        rows += piece.cells.num_rows
-assert not opened.findings.problems, opened.findings.problems[:1]
+for shape in shapes(opened, None):
+    for piece in checked(shape.feed, shape.columns, world=None):
+        assert not piece.findings.any, piece.findings.problems[:1]
+        rows += 0 if piece.rows is None else piece.rows.rows
 print(rows, peak())
 """
 
