@@ -67,3 +67,42 @@ def test_memory_does_not_grow_with_the_file(
         peaks.append(peak)
     assert peaks[1] - peaks[0] < 60 * 1024  # all at once, it would be over 100 MB
     assert peaks[1] < 400 * 1024
+
+
+WRITE = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from workbench.transfer.export_columns import Written
+from workbench.transfer.export_formats import FORMATS, writer_of
+
+COLUMNS = [Written("name", "text"), Written("number", "integer"), Written("tags", "labels")]
+PIECE = 10_000
+
+def batches(rows):
+    for start in range(0, rows, PIECE):
+        numbers = range(start, start + PIECE)
+        names = [f"Persona {n}, of some length: {'x' * 200}" for n in numbers]
+        columns = [pa.array(names), pa.array(numbers), pa.array([["a", "b"]] * PIECE)]
+        yield pa.record_batch(columns, names=[column.name for column in COLUMNS])
+
+for format in FORMATS:
+    writer_of(format)(Path(sys.argv[1]) / f"all.{format}", COLUMNS, batches(int(sys.argv[2])))
+[line] = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+print(int(line.split()[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_what_is_written(tmp_path: Path) -> None:
+    peaks = []
+    for count in (40_000, 200_000):
+        done = subprocess.run(
+            [sys.executable, "-c", WRITE, str(tmp_path), str(count)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=240,
+        )
+        peaks.append(int(done.stdout))
+    assert peaks[1] - peaks[0] < 60 * 1024  # all at once, it would be over 200 MB
