@@ -23,6 +23,16 @@ def new_row(people, table: str) -> tuple[str, list[object]]:
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_world_is_read_by_its_members_alone(people, name):
     expected = name in READERS
+    async with people["max"].transaction():
+        scene = await people["max"].fetchval("UPDATE scene SET text = 'new' RETURNING id")
+        await people["max"].execute(
+            "SELECT history.note_rows($1, 'scene', 'scenes.csv', $2, $3)",
+            people.world,
+            [scene],
+            ["7"],
+        )
+    files = await people[name].fetch("SELECT file FROM history.origin")
+    assert (len(files) > 0) is expected
     for table in ("world", *IN_WORLD, *LINKS):
         rows = await people[name].fetch(f"SELECT * FROM {table}")
         assert (len(rows) > 0) is expected, table

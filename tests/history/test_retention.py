@@ -29,16 +29,22 @@ async def run(url, *arguments):
     return process.returncode, out.decode()
 
 
-async def test_the_command_forgets_details_and_keeps_who_and_why(wb, denmark, database_url, sql):
+async def test_the_command_forgets_details_and_keeps_who_and_why(
+    wb, denmark, database_url, sql, tmp_path
+):
     done = (await wb.changes(limit=1))["changeset"].iloc[0]
+    (tmp_path / "personas.csv").write_text("world,name\nDenmark,YORICK\n")
+    await wb.load(tmp_path / "personas.csv")
     assert (await run(database_url, "--keep-days", "30", "--yes"))[0] == 0
-    assert len(await wb.changes()) == 10
+    assert len(await wb.changes()) == 11
+    assert await sql.fetchval("SELECT count(*) FROM history.origin") == 1
     status, said = await run(database_url, "--keep-days", "0", "--yes")
-    assert (status, said) == (0, "The details of 11 changes are forgotten.\n")
+    assert (status, said) == (0, "The details of 12 changes are forgotten.\n")
     assert len(await wb.changes()) == len(await wb.history(denmark.hamlet)) == 0
     assert await sql.fetchval("SELECT reason FROM history.changeset WHERE id = $1", done) == (
         "beginning"
     )
+    assert await sql.fetchval("SELECT count(*) FROM history.origin") == 0
     with pytest.raises(NotFound, match="kept no more"):
         await wb.undo(done)
     assert (await wb.personas.get(denmark.hamlet.id)).version == 1

@@ -30,12 +30,21 @@ CHANGES_MAXIMUM_ROWS = 100_000
 
 # Of a row that came or went, the fields that hold something; of one that changed, what did.
 _HISTORY = """
-SELECT e.changed_at AS at, coalesce(u.email, e.login) AS by, e.reason, e.source, e.operation,
-  f.name AS "column", e.old ->> f.name AS before, e.new ->> f.name AS after,
+SELECT e.changed_at AS at, coalesce(u.email, e.login) AS by, e.reason,
+  nullif(concat_ws(': ', e.source, o.place), '') AS source, e.operation, f.name AS "column",
+  e.old ->> f.name AS before, e.new ->> f.name AS after,
   e.changesetid AS changeset, e.version, e.id AS change
 FROM (
   SELECT * FROM history.entry AS e WHERE {which} ORDER BY e.id DESC LIMIT :limit
 ) AS e LEFT JOIN "user" AS u ON u.id = e.userid
+LEFT JOIN LATERAL (
+  SELECT o.file || ', row ' || o.rows[array_position(o.ids, e.recordid)] AS place
+  FROM history.origin AS o
+  WHERE e.key IS NULL AND o.worldid = e.worldid AND o.changesetid = e.changesetid
+    AND o.entity = e.entity AND e.recordid BETWEEN o.first AND o.last
+    AND e.recordid = ANY (o.ids)
+  LIMIT 1
+) AS o ON true
 LEFT JOIN LATERAL (
   SELECT k AS name FROM jsonb_object_keys(coalesce(e.new, e.old)) AS k
   WHERE e.operation NOT IN ('insert', 'delete')

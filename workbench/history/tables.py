@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -24,7 +25,7 @@ from sqlalchemy.types import UserDefinedType
 
 from workbench.entities.rows import Row
 
-__all__ = ["CHANGE", "CHANGESET", "ENTRY", "FORGOTTEN"]
+__all__ = ["CHANGE", "CHANGESET", "ENTRY", "FORGOTTEN", "ORIGIN"]
 
 
 class TransactionId(UserDefinedType[int]):
@@ -99,6 +100,25 @@ Index(
     postgresql_where=CHANGE.c.operation == text("'delete'::text"),
 )
 Index("ix_change_changesetid", CHANGE.c.changesetid, postgresql_using="brin")
+
+ORIGIN = Table(
+    "origin",
+    Row.metadata,
+    Column("id", BigInteger, Identity(always=True)),
+    Column("changesetid", Uuid, nullable=False),
+    Column("noted_at", DateTime(timezone=True), server_default=text("now()"), nullable=False),
+    Column("worldid", Uuid, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("first", Uuid, nullable=False),
+    Column("last", Uuid, nullable=False),
+    Column("ids", ARRAY(Uuid), nullable=False),
+    Column("rows", ARRAY(Text), nullable=False),
+    PrimaryKeyConstraint("id", name="pk_origin"),
+    schema="history",
+)
+"""From which rows of which files imported records came."""
+Index("ix_origin_worldid", ORIGIN.c.worldid, ORIGIN.c.changesetid, ORIGIN.c.entity, ORIGIN.c.last)
 
 FORGOTTEN = Table(
     "forgotten",

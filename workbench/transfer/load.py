@@ -31,6 +31,7 @@ from workbench.transfer import apply
 from workbench.transfer.intake import Intake, Shape, shapes
 from workbench.transfer.lookups import lookups
 from workbench.transfer.options import HOW_IT_IS, Reading
+from workbench.transfer.origin import note_origin
 from workbench.transfer.outside import Outside, World
 from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.readers import Opened, Sources, note_unused, open_all
@@ -286,6 +287,8 @@ class _Import:
                         await apply.insert(raw, table)
                     if counts.updated:
                         await apply.update(raw, table, counts.updated)
+                    if total:
+                        await note_origin(raw, table)
             except DuplicateName as error:
                 # The plan has seen no such row, so somebody has just added it.
                 raise Conflict(f"{error} It was added during the import.") from error
