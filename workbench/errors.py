@@ -9,6 +9,7 @@
   x Ambiguous            a name that fits several records
   x StaleRecord          somebody else saved first; carries the current record
   x Conflict             the database undid the work because of another's; safe to repeat
+  x PlanMoved            a plan that would do something else by now; carries the difference
   x Refused              a rule of the data says no
     + InvalidDraft       a value breaks a rule of its field
     + DuplicateName      the name is taken
@@ -42,6 +43,7 @@ __all__ = [
     "MissingReference",
     "NotAllowed",
     "NotFound",
+    "PlanMoved",
     "Problem",
     "Refused",
     "SignInRefused",
@@ -239,6 +241,20 @@ class InvalidRows(WorkbenchError):
             lines.append(f"… and {len(problems) - _SHOWN_PROBLEMS} more in `.problems`.")
         super().__init__("Nothing was written. " + "\n".join(lines))
         self.problems = list(problems)
+
+
+class PlanMoved(WorkbenchError):
+    """A plan cannot be applied as it shows; `differences` says what is otherwise by now."""
+
+    def __init__(self, differences: Sequence[Problem]) -> None:
+        lines = [str(problem) for problem in differences[:_SHOWN_PROBLEMS]]
+        if len(differences) > _SHOWN_PROBLEMS:
+            lines.append(f"… and {len(differences) - _SHOWN_PROBLEMS} more in `.differences`.")
+        super().__init__(
+            "The world has moved since this plan was made, so nothing was written. "
+            "Make the plan again.\n" + "\n".join(lines)
+        )
+        self.differences = list(differences)
 
 
 class UnreadableFile(WorkbenchError):

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from workbench.transfer.archive import ArchiveReport
     from workbench.transfer.export import ExportReport
+    from workbench.transfer.proposal import Plan
     from workbench.transfer.report import LoadReport
 
 T = TypeVar("T")
@@ -234,6 +235,48 @@ class Workspace(Sharing, History):
                 for plural, rows in report.rejects.items()
             }
         return report
+
+    async def plan(
+        self,
+        sources: Path | str | Sequence[Path | str] | Mapping[str, pd.DataFrame],
+        *,
+        world: WorldKey | None = None,
+        on_problem: Literal["stop", "skip"] = "stop",
+        progress: Callable[[Any], None] | None = None,
+        table: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        sheet: str | None = None,
+        header_row: int | None = None,
+    ) -> Plan:
+        """Work out what `load` would do, to look at it, save it, and apply it later.
+
+        The plan holds the rows as they were read: what becomes of the files does not matter.
+        `await plan.apply(reason="…")` does what it shows, or nothing.
+
+        Parameters
+        ----------
+        on_problem
+            With `skip` the plan is about the rows that have no problem.
+        """
+        from workbench.transfer.options import Reading
+        from workbench.transfer.proposal import make_plan
+
+        return await make_plan(
+            self.database,
+            _arrow(sources) if isinstance(sources, Mapping) else sources,
+            world=None if world is None else await self._world_path(world),
+            reading=Reading(table, encoding, delimiter, sheet, header_row, columns or {}),
+            on_problem=on_problem,
+            progress=progress,
+        )
+
+    def open_plan(self, path: Path | str) -> Plan:
+        """Return a plan that was saved, by whomever; it is applied with one's own rights."""
+        from workbench.transfer.proposal import open_plan
+
+        return open_plan(self.database, path)
 
     async def export(
         self, folder: Path | str, *, world: WorldKey, format: str = "csv", overwrite: bool = False

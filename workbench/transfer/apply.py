@@ -25,8 +25,8 @@ async def compare(connection: asyncpg.Connection, table: Staged) -> None:
     Only what the files speak of is compared.
     """
     differs = [
-        f"{_new(table, column)} IS DISTINCT FROM t.{quoted(column.name)}"
-        for column in _changeable(table)
+        f"{new_value(table, column)} IS DISTINCT FROM t.{quoted(column.name)}"
+        for column in changeable(table)
         if not (_is_bytes(table, column) and "sha256" in table.given)
     ]
     if not differs:
@@ -34,7 +34,7 @@ async def compare(connection: asyncpg.Connection, table: Staged) -> None:
     await connection.execute(
         f"UPDATE {table.plan} AS p SET changed = true "
         f"FROM {table.load} AS s, {quoted(table.stored.name)} AS t "
-        f"WHERE p.version IS NOT NULL AND s.n = p.n AND {_same(table)} "
+        f"WHERE p.version IS NOT NULL AND s.n = p.n AND {same(table)} "
         f"AND ({' OR '.join(differs)})"
     )
 
@@ -81,14 +81,14 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
     NotAllowed
         Row rights left one of them as it was.
     """
-    columns = _changeable(table)
+    columns = changeable(table)
     if "ownerid" in table.given and not await _handed_over(connection, table):
         columns = [c for c in columns if c.name != "ownerid"]  # which a user may not write
-    sets = [f"{quoted(c.name)} = {_new(table, c)}" for c in columns]
+    sets = [f"{quoted(c.name)} = {new_value(table, c)}" for c in columns]
     status = await connection.execute(
         f"UPDATE {quoted(table.stored.name)} AS t SET {', '.join(sets)} "
         f"FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
-        f"WHERE p.changed AND {_same(table)} AND t.version = p.version"
+        f"WHERE p.changed AND {same(table)} AND t.version = p.version"
     )
     if int(status.split()[-1]) != expected:
         await _check_rights(connection, table)
@@ -103,7 +103,7 @@ async def _check_rights(connection: asyncpg.Connection, table: Staged) -> None:
     world = "worldid" if "worldid" in table.stored.table.columns else "id"
     left = await connection.fetchrow(
         f"SELECT rules.managers(t.{world}) AS managers FROM {table.plan} AS p "
-        f"JOIN {quoted(table.stored.name)} AS t ON {_same(table)} AND t.version = p.version "
+        f"JOIN {quoted(table.stored.name)} AS t ON {same(table)} AND t.version = p.version "
         "WHERE p.changed LIMIT 1"
     )
     if left is not None:
@@ -116,13 +116,13 @@ async def _handed_over(connection: asyncpg.Connection, table: Staged) -> bool:
     return bool(
         await connection.fetchval(
             f"SELECT EXISTS (SELECT FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
-            f"JOIN {quoted(table.stored.name)} AS t ON {_same(table)} "
-            f"WHERE p.changed AND {_new(table, owner)} IS DISTINCT FROM t.ownerid)"
+            f"JOIN {quoted(table.stored.name)} AS t ON {same(table)} "
+            f"WHERE p.changed AND {new_value(table, owner)} IS DISTINCT FROM t.ownerid)"
         )
     )
 
 
-def _same(table: Staged) -> str:
+def same(table: Staged) -> str:
     """Return the condition that a row of the plan is a row of the table."""
     stored = table.stored
     if not isinstance(stored, Entity):
@@ -141,7 +141,7 @@ def _planned(table: Staged) -> set[str]:
     return {*(f for f in found if f), *stored.key, "worldid"}
 
 
-def _changeable(table: Staged) -> list[Column[Any]]:
+def changeable(table: Staged) -> list[Column[Any]]:
     """Return the columns that the files speak of and that may change."""
     fixed = {"id", "worldid", *table.stored.key}
     return [c for c in table.stored.table.columns if c.name in table.given and c.name not in fixed]
@@ -161,7 +161,7 @@ def _said(table: Staged, column: Column[Any]) -> str:
     return value if column.nullable or default is None else f"coalesce({value}, {default})"
 
 
-def _new(table: Staged, column: Column[Any]) -> str:
+def new_value(table: Staged, column: Column[Any]) -> str:
     """Return what `column` of a row that is there becomes."""
     name = quoted(column.name)
     if column.name == "attributes":

@@ -9,6 +9,7 @@ so that memory is bounded; an attempt that another transaction gets in the way o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -37,14 +38,16 @@ from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.readers import Opened, Sources, note_unused, open_all
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.repeats import judge_repeats
-from workbench.transfer.report import LoadReport, Progress, TableCounts, Watcher
+from workbench.transfer.report import Findings, LoadReport, Progress, TableCounts, Watcher
 from workbench.transfer.skip import leave_out
+from workbench.transfer.spool import Spool
 from workbench.transfer.stage import Staged
 from workbench.transfer.verdicts import Verdicts
 
-__all__ = ["OnProblem", "load"]
+__all__ = ["Inspect", "OnProblem", "load"]
 
 OnProblem: TypeAlias = Literal["stop", "skip"]
+Inspect: TypeAlias = Callable[[asyncpg.Connection, Mapping[str, Staged], Findings], Awaitable[None]]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
 _COUNT_ANEW = text("SELECT rules.count_anew(:tables)")
@@ -62,7 +65,7 @@ class _Undone(Exception):
 
 async def load(
     database: Database,
-    sources: Sources,
+    sources: Sources | Spool,
     *,
     world: str | None = None,
     dry_run: bool = False,
@@ -73,6 +76,7 @@ async def load(
     remember: bool = False,
     on_problem: OnProblem = "stop",
     rejects: Path | None = None,
+    inspect: Inspect | None = None,
 ) -> LoadReport:
     """Import a folder, files, or tables in memory.
 
@@ -103,6 +107,8 @@ async def load(
         for them, are left out and written to a file of rejects for each source.
     rejects
         The folder for these files; without it each lies beside its source.
+    inspect
+        Looks at the plan before it is carried out, and may stop it by an error.
 
     Returns
     -------
@@ -113,7 +119,10 @@ async def load(
         raise BadSettings(f"on_problem is 'stop' or 'skip'; {on_problem!r} is neither.")
     watch = progress or (lambda _: None)
     # That is quick, and needs no database.
-    opened = await asyncio.to_thread(open_all, sources, reading, keep=remember)
+    if isinstance(sources, Spool):
+        opened = sources.open()
+    else:
+        opened = await asyncio.to_thread(open_all, sources, reading, keep=remember)
     known = shapes(opened, world)
     opened.findings.skips = on_problem == "skip"
     if reason is None:
@@ -123,7 +132,7 @@ async def load(
     async def work() -> LoadReport:
         left_out.discard()  # of an attempt that was undone
         made = _Import(database, opened, known, world, watch, left_out)
-        return await made.run(dry_run=dry_run, add_only=add_only)
+        return await made.run(dry_run=dry_run, add_only=add_only, inspect=inspect)
 
     try:
         if not database.in_transaction:
@@ -193,11 +202,13 @@ class _Import:
         self._tables: dict[str, Staged] = {}
         self._wrong: dict[str, list[str]] = {}
 
-    async def run(self, *, dry_run: bool, add_only: bool) -> LoadReport:
+    async def run(self, *, dry_run: bool, add_only: bool, inspect: Inspect | None) -> LoadReport:
         async with self._database.writing() as connection:
             await connection.execute(_SETTINGS)  # SQLAlchemy begins the transaction here
             raw = await self._database.driver(connection)
             await self._plan(raw, add_only=add_only)
+            if inspect is not None:
+                await inspect(raw, self._tables, self._findings)
             done = not dry_run and not self._stops and await self._apply(raw)
             report = self._report(done=done, dry_run=dry_run)
             if not done:

@@ -115,6 +115,10 @@ class LoadReport:
             raise InvalidRows(self.problems)
 
     def __str__(self) -> str:
+        return "\n".join([*self.lines(), *self._left_out, self._outcome])
+
+    def lines(self, *, problems: int = _SHOWN_PROBLEMS) -> list[str]:
+        """Return counts, the first problems and the notes, a line each."""
         inserted, updated = self._done
         lines = [
             f"{plural}: {counts.read:,} read, {counts.inserted:,} {inserted}, "
@@ -123,11 +127,10 @@ class LoadReport:
             for plural, counts in self.tables.items()
         ]
         lines += self._unreadable
-        lines += [str(problem) for problem in self.problems[:_SHOWN_PROBLEMS]]
-        if len(self.problems) > _SHOWN_PROBLEMS:
-            lines.append(f"… and {len(self.problems) - _SHOWN_PROBLEMS:,} more problems.")
-        lines += [*self.notes, *self._left_out, self._outcome]
-        return "\n".join(lines)
+        lines += [str(problem) for problem in self.problems[:problems]]
+        if len(self.problems) > problems:
+            lines.append(f"… and {len(self.problems) - problems:,} more problems.")
+        return [*lines, *self.notes]
 
     __repr__ = __str__
 

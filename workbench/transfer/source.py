@@ -110,6 +110,8 @@ class Feed:
         UnreadableFile where nothing can go on. Each call reads the file again.
     path
         Of a file; a frame has none.
+    folder
+        Where files that the cells name lie, if not beside it.
     stamp
         What tells the file, as it was opened, from what it may become.
     how
@@ -124,9 +126,10 @@ class Feed:
     path: Path | None = None
     written: bool = True
     stamp: tuple[int, ...] = ()
+    folder: Path | None = None
 
     def source(self, cells: pa.Table, labels: pa.Array) -> Source:
         """Return rows of this file as a source."""
-        folder = self.path and self.path.parent
+        folder = self.folder or (self.path and self.path.parent)
         meant = self.how.columns
         return Source(self.file, self.stored, cells, labels, self.written, folder, meant)
