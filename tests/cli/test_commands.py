@@ -15,7 +15,7 @@ from workbench.database.migrate import head
 
 SECRET = "s3cret-word"
 COMMANDS = [
-    *("up", "lab", "migrate", "demo", "import", "export", "forget"),
+    *("up", "lab", "migrate", "demo", "import", "apply", "export", "forget"),
     *("login", "logout", "whoami", "doctor"),
 ]
 

@@ -134,6 +134,35 @@ async def test_a_file_that_cannot_be_read_is_no_success_though_others_are_writte
     assert await sql.fetchval("SELECT count(*) FROM persona") == 1
 
 
+async def test_a_plan_is_saved_and_carried_out_later(workbench, good, sql, tmp_path):
+    file = tmp_path / "good.plan"
+    done = workbench("import", good, "--plan", file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  personas: 'HAMLET'" in done.stdout.splitlines()
+    assert await sql.fetchval("SELECT count(*) FROM world") == 0
+    shown = workbench("apply", file, "--show")
+    assert shown.stdout == done.stdout
+    for path in good.iterdir():
+        path.unlink()
+    done = workbench("apply", file, "--reason", "as agreed")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("Everything is written.\n")
+    source = "SELECT DISTINCT source, reason FROM history.changeset WHERE source LIKE '%apply%'"
+    assert tuple(await sql.fetchrow(source)) == ("workbench apply", "as agreed")
+    again = workbench("apply", file)
+    assert again.returncode == 1
+    assert "The world has moved since this plan was made" in again.stderr
+
+
+def test_a_plan_with_problems_ends_badly(workbench, bad, tmp_path):
+    done = workbench("import", bad, "--plan", tmp_path / "bad.plan")
+    assert done.returncode == 1
+    assert "It has problems, so it cannot be applied." in done.stdout
+    done = workbench("apply", tmp_path / "bad.plan")
+    assert (done.returncode, "Nothing was written." in done.stderr) == (1, True)
+    assert workbench("import", bad, "--plan", tmp_path / "x", "--json").returncode == 2
+
+
 async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, bad, sql):
     done = workbench("import", bad, "--json")
     assert (done.returncode, done.stderr) == (1, "")

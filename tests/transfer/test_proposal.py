@@ -218,11 +218,11 @@ async def test_a_plan_with_problems_is_applied_only_if_rows_may_be_skipped(
 async def test_a_saved_plan_is_applied_by_somebody_else_with_their_rights(
     wb: Workspace, sql: asyncpg.Connection, court: Path, tmp_path: Path, sign_in: SignIn
 ) -> None:
-    (await wb.plan(court)).save(tmp_path / "court.plan")
+    (await wb.plan(court / "personas.csv")).save(tmp_path / "court.plan")
     eve = await sign_in("eve")
     theirs = eve.open_plan(tmp_path / "court.plan")
     assert "kind: 'courtier' → 'fop'" in str(theirs)
-    assert (await moved(theirs))[0][2].startswith("This world was there, and is gone")
+    assert (await moved(theirs))[0][2].startswith("There is no world 'Elsinore'.")
     await wb.share("Elsinore", "eve@example.org", role="editor")
     assert (await theirs.apply()).written
     assert (await kinds(sql))["Osric"] == "fop"

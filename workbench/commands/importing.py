@@ -52,6 +52,10 @@ def import_(
         Path | None,
         typer.Option(help="The folder for files of bad rows, if not beside their sources."),
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="Write nothing but this file, which `workbench apply` carries out."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -66,28 +70,61 @@ def import_(
         "delimiter": delimiter,
         "sheet": sheet,
         "header_row": header_row,
-        "remember": remember,
         "on_problem": on_problem.value,
-        "rejects": rejects,
     }
+    if plan is not None and (remember or rejects is not None or as_json):
+        raise typer.BadParameter("A plan is only shown and saved: leave the other options out.")
 
     async def work() -> Any:
         async with await connect(source="workbench import") as wb:
             with shown_progress(quiet=as_json) as progress:
-                return await wb.load(
-                    paths, world=world, dry_run=dry_run, progress=progress, **reading
+                if plan is not None:
+                    made = await wb.plan(paths, world=world, progress=progress, **reading)
+                    made.save(plan)
+                    return made.report, str(made)
+                report = await wb.load(
+                    paths,
+                    world=world,
+                    dry_run=dry_run,
+                    progress=progress,
+                    remember=remember,
+                    rejects=rejects,
+                    **reading,
                 )
+                return report, str(report)
 
     try:
-        report = asyncio.run(work())
+        report, said = asyncio.run(work())
     except WorkbenchError as error:
         if not as_json:
             raise
         problem = {"file": None, "row": None, "column": None, "value": None, "message": str(error)}
         typer.echo(json.dumps({"tables": {}, "problems": [problem]}))
         sys.exit(1)
-    typer.echo(json.dumps(report.as_json()) if as_json else str(report))
-    sys.exit(1 if report.failed else 0)
+    typer.echo(json.dumps(report.as_json()) if as_json else said)
+    stopped = plan is not None and on_problem is OnProblem.stop and report.problems
+    sys.exit(1 if stopped or (plan is None and report.failed) else 0)
+
+
+@app.command()
+def apply(
+    path: Annotated[Path, typer.Argument(help="A file that `workbench import --plan` wrote.")],
+    reason: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Only show what it would do.")] = False,
+) -> None:
+    """Carry out the plan of an import, just as it was shown, or not at all."""
+    from workbench.progress import shown_progress
+    from workbench.wiring import connect
+
+    async def work() -> str:
+        async with await connect(source="workbench apply") as wb:
+            plan = wb.open_plan(path)
+            if show:
+                return str(plan)
+            with shown_progress() as progress:
+                return str(await plan.apply(reason=reason, progress=progress))
+
+    typer.echo(asyncio.run(work()))
 
 
 def _pairs(columns: list[str]) -> dict[str, str]:
