@@ -16,6 +16,7 @@ from workbench.database.migrate import head
 SECRET = "s3cret-word"
 COMMANDS = [
     *("up", "lab", "migrate", "demo", "import", "apply", "export", "forget"),
+    *("archive", "bible", "restore"),
     *("login", "logout", "whoami", "doctor"),
 ]
 
