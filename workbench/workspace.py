@@ -158,7 +158,7 @@ class Workspace(Sharing, History):
 
     async def load(
         self,
-        sources: Path | str | Sequence[Path | str] | Mapping[str, pd.DataFrame],
+        sources: Path | str | Sequence[Path | str] | Mapping[str, Any],
         *,
         world: WorldKey | None = None,
         dry_run: bool = False,
@@ -182,8 +182,8 @@ class Workspace(Sharing, History):
         Parameters
         ----------
         sources
-            A folder, a file or several, tables told by the files' names; or frames by table,
-            `{"personas": frame}`.
+            A folder, a file or several, tables told by the files' names; or frames, files and
+            queries (`wb.query`) by table, `{"personas": frame, "scenes": "old.csv"}`.
         world
             The world of rows that name none.
         dry_run
@@ -231,14 +231,14 @@ class Workspace(Sharing, History):
             from workbench.frames import rejected_rows
 
             report.rejects = {
-                plural: rejected_rows(sources[plural], rows)
-                for plural, rows in report.rejects.items()
+                file: rejected_rows(sources[file], rows) if file in sources else rows
+                for file, rows in report.rejects.items()
             }
         return report
 
     async def plan(
         self,
-        sources: Path | str | Sequence[Path | str] | Mapping[str, pd.DataFrame],
+        sources: Path | str | Sequence[Path | str] | Mapping[str, Any],
         *,
         world: WorldKey | None = None,
         on_problem: Literal["stop", "skip"] = "stop",
@@ -271,6 +271,17 @@ class Workspace(Sharing, History):
             on_problem=on_problem,
             progress=progress,
         )
+
+    @staticmethod
+    def query(url: str, statement: str) -> Any:
+        """Return a SELECT on another PostgreSQL as a source for `load` and `plan`.
+
+        `await wb.load({"personas": wb.query(url, "SELECT world, name FROM cast_list")})`. Its rows
+        are read as they come, in a transaction that cannot write; nothing keeps the address.
+        """
+        from workbench.database.elsewhere import Elsewhere
+
+        return Elsewhere.of(url, statement)
 
     def open_plan(self, path: Path | str) -> Plan:
         """Return a plan that was saved, by whomever; it is applied with one's own rights."""
@@ -464,6 +475,8 @@ def _arrow(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
     tables = {stored.plural: stored for stored in STORED.values()}
     return {
-        plural: arrow_from_frame(tables[plural], frame) if plural in tables else frame
+        plural: arrow_from_frame(tables[plural], frame)
+        if plural in tables and hasattr(frame, "columns") and hasattr(frame, "index")
+        else frame
         for plural, frame in frames.items()
     }

@@ -7,7 +7,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, TypeAlias
 
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.database.elsewhere import Elsewhere
 from workbench.entities import STORED, Stored
 from workbench.entities.fields import Bytes
 from workbench.errors import BadSettings, UnreadableFile
@@ -32,6 +33,7 @@ from workbench.transfer.options import (
     remember,
     said,
 )
+from workbench.transfer.query import open_query
 from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows, Source
 from workbench.transfer.tables import TABLES, given_table, table_of
@@ -42,7 +44,9 @@ ROW_LABELS = "__row__"
 PICTURE_FILE = "file"
 """The column that names a picture beside the CSV file, for tables that hold bytes."""
 
-Sources: TypeAlias = "Path | str | Sequence[Path | str] | Mapping[str, pa.Table]"
+Sources: TypeAlias = (
+    "Path | str | Sequence[Path | str] | Mapping[str, pa.Table | Elsewhere | Path | str]"
+)
 
 _PLURALS = {stored.plural: stored for stored in STORED.values()}
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
@@ -82,7 +86,13 @@ def open_all(sources: Sources, reading: Reading = HOW_IT_IS, *, keep: bool = Fal
     """
     findings = Findings()
     if isinstance(sources, Mapping):
-        given = [_given(plural, table, findings, reading) for plural, table in sources.items()]
+        given: list[Feed] = []
+        for plural, one in sources.items():
+            if isinstance(one, str | Path):
+                told = replace(reading, table=reading.table or plural)
+                given += feeds(one, findings, told, keep=keep)
+            else:
+                given.append(_given(plural, one, findings, reading))
         return Opened(given, findings)
     found = list(feeds(sources, findings, reading, keep=keep))
     paths = [sources] if isinstance(sources, str | Path) else sources
@@ -232,10 +242,14 @@ def _look_at(path: Path, file: str) -> bool:
     return bool(start)
 
 
-def _given(plural: str, table: pa.Table, findings: Findings, reading: Reading) -> Feed:
+def _given(plural: str, table: pa.Table | Elsewhere, findings: Findings, reading: Reading) -> Feed:
     stored = _PLURALS.get(plural)
     if stored is None:
         raise UnreadableFile(plural, f"There is no such table. There are {', '.join(_PLURALS)}.")
+    if isinstance(table, Elsewhere):
+        feed = open_query(table, stored, findings, reading)
+        findings.learn(feed.file, feed.headers)
+        return feed
     if ROW_LABELS in table.column_names:
         labels = table.column(ROW_LABELS).combine_chunks()
         table = table.drop_columns([ROW_LABELS])
