@@ -43,6 +43,10 @@ def open_query(
                     yield Rows(pa.table(kept), labels, part.num_rows)
         except StoreUnavailable as error:
             raise UnreadableFile(file, str(error)) from None
+        except pa.ArrowException as error:  # as the rows come, it is Arrow that tells of it
+            said = str(error).splitlines()[0].partition("ERROR:")[2].strip() or "it ended"
+            shown = query.address.shown
+            raise UnreadableFile(file, f"{shown} refuses the query: {said}.") from None
 
     headers = [name for name in names if name is not None]
     return Feed(file, stored, headers, rows, reading, written=False)
