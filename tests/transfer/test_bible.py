@@ -189,9 +189,7 @@ async def test_no_name_can_harm_a_page(wb: Workspace, tmp_path: Path) -> None:
     await wb.bible("<b>World</b>", tmp_path / "world.html")
     page = Reader(read(tmp_path / "world.html"))
     assert page.sources == []
-    assert {link for link in page.links if not link.startswith("#")} == {
-        "https://example.org/a?b=<c>"
-    }
+    assert all(link.startswith("#") for link in page.links)
     titles = [text for _, text in page.headings]
     assert "<b>World</b>" in titles
     for name in NAMES:

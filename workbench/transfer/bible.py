@@ -172,8 +172,7 @@ class _Bible:
             if row["width"] and row["height"]:
                 _add(entry, "size", [Reference(f"{row['width']:,} × {row['height']:,} pixels")])
             if url := row["source_url"]:
-                href = url if re.match(r"https?://[^\s]+$", url) else None
-                _add(entry, "from", [Reference(url, href=href)])
+                _add(entry, "from", [Reference(url)])  # a text: no address of a user's is a link
             yield _whole(entry, row)
 
     def _index(self) -> Iterator[str]:

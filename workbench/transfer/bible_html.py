@@ -101,8 +101,6 @@ class HtmlPage:
         text = self._name(one.text)
         if one.anchor:
             text = f'<a href="#{escape(one.anchor)}">{text}</a>'
-        elif one.href:
-            text = f'<a href="{escape(one.href)}" rel="noopener noreferrer">{text}</a>'
         note = f' <span class="more">{self._name(one.note)}</span>' if one.note else ""
         return text + note
 

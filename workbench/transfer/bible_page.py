@@ -24,7 +24,6 @@ class Reference:
     text: str
     anchor: str | None = None
     note: str | None = None
-    href: str | None = None
 
 
 Fact = tuple[str, list[Reference]]
