@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "widgets": "errors entities",
         "editing": "errors entities database store widgets",
         "collection": "errors entities database store frames transfer editing",
-        "workspace": "errors entities database store history frames transfer collection",
+        "workspace": "errors entities database store history frames transfer collection progress",
         "dashboard": "errors entities store history widgets editing workspace",
         "auth": "errors entities database",
         "server": "errors config database auth",

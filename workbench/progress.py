@@ -1,7 +1,8 @@
-"""Progress of an import in the terminal."""
+"""Progress of an import, where people see it: in the terminal, or in a notebook."""
 
 from __future__ import annotations
 
+import html
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,28 +11,54 @@ from typing import Any
 
 @contextmanager
 def shown_progress(*, quiet: bool = False) -> Iterator[Callable[[Any], None] | None]:
-    """Give a callback that shows progress as a bar, if standard error is a terminal."""
-    if quiet or not sys.stderr.isatty():
+    """Give a callback that shows progress as a bar, in a notebook or a terminal; else nothing."""
+    if quiet:
         yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    elif _in_notebook():
+        with _in_cell() as show:
+            yield show
+    elif sys.stderr.isatty():
+        with _in_terminal() as show:
+            yield show
+    else:
+        yield None
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+
+@contextmanager
+def _in_terminal() -> Iterator[Callable[[Any], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Reading", total=None)
 
         def show(progress: Any) -> None:
-            bar.update(
-                task,
-                description=f"{progress.stage} {progress.table}".strip(),
-                completed=progress.done,
-                total=progress.total or None,
-            )
+            total = progress.total or None
+            bar.update(task, description=str(progress), completed=progress.done, total=total)
 
         yield show
+
+
+def _in_notebook() -> bool:
+    """Whether this is a kernel, which has a cell to show things in."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+@contextmanager
+def _in_cell() -> Iterator[Callable[[Any], None]]:
+    import IPython.display
+
+    notebook: Any = IPython.display
+    shown = notebook.display(notebook.HTML("Reading…"), display_id=True)
+
+    def show(progress: Any) -> None:
+        share = f' value="{progress.done}" max="{progress.total}"' if progress.total else ""
+        shown.update(notebook.HTML(f"<progress{share}></progress> {html.escape(str(progress))}"))
+
+    try:
+        yield show
+    finally:
+        shown.update(notebook.HTML(""))

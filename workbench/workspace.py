@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from workbench.transfer.archive import ArchiveReport
     from workbench.transfer.export import ExportReport
+    from workbench.transfer.loading import Loading
     from workbench.transfer.proposal import Plan
     from workbench.transfer.report import LoadReport
 
@@ -163,7 +164,7 @@ class Workspace(Sharing, History):
         world: WorldKey | None = None,
         dry_run: bool = False,
         reason: str | None = None,
-        progress: Callable[[Any], None] | None = None,
+        progress: Callable[[Any], None] | bool | None = None,
         table: str | None = None,
         columns: Mapping[str, str] | None = None,
         encoding: str | None = None,
@@ -188,6 +189,8 @@ class Workspace(Sharing, History):
             The world of rows that name none.
         dry_run
             Whether to say what would be done, and write nothing.
+        progress
+            True shows a bar in a notebook or a terminal; or what is called with each step.
         table
             The table of files whose names tell none.
         columns
@@ -209,24 +212,26 @@ class Workspace(Sharing, History):
             Counts by table, problems and notes. `written` tells whether anything was written;
             `rejects` has what was left out: paths, and frames for frames.
         """
+        from workbench.progress import shown_progress
         from workbench.transfer.load import load
         from workbench.transfer.options import Reading
 
         reading = Reading(table, encoding, delimiter, sheet, header_row, columns or {})
         given = _arrow(sources) if isinstance(sources, Mapping) else sources
         name = None if world is None else await self._world_path(world)
-        report = await load(
-            self.database,
-            given,
-            world=name,
-            dry_run=dry_run,
-            reason=reason,
-            progress=progress,
-            reading=reading,
-            remember=remember,
-            on_problem=on_problem,
-            rejects=None if rejects is None else _path(rejects),
-        )
+        with shown_progress(quiet=progress is not True) as bar:
+            report = await load(
+                self.database,
+                given,
+                world=name,
+                dry_run=dry_run,
+                reason=reason,
+                progress=progress if callable(progress) else bar,
+                reading=reading,
+                remember=remember,
+                on_problem=on_problem,
+                rejects=None if rejects is None else _path(rejects),
+            )
         if isinstance(sources, Mapping):
             from workbench.frames import rejected_rows
 
@@ -288,6 +293,22 @@ class Workspace(Sharing, History):
         from workbench.transfer.proposal import open_plan
 
         return open_plan(self.database, path)
+
+    def loading(self, sources: Any, **options: Any) -> Loading:
+        """Import as `load` does, with its options, and give each step to an `async for`.
+
+        Leaving the loop early undoes the import; after it, `report` has what `load` returns.
+
+        Examples
+        --------
+        >>> loading = wb.loading("plays/")  # doctest: +SKIP
+        >>> async for step in loading:  # doctest: +SKIP
+        ...     print(step)
+        >>> loading.report  # doctest: +SKIP
+        """
+        from workbench.transfer.loading import Loading
+
+        return Loading(lambda watch: self.load(sources, progress=watch, **options))
 
     async def export(
         self, folder: Path | str, *, world: WorldKey, format: str = "csv", overwrite: bool = False

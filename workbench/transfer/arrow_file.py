@@ -35,7 +35,11 @@ def open_parquet(opening: Opening) -> Feed:
         with parquet.ParquetFile(opening.path) as file:
             return file.schema_arrow
 
-    return _feed(opening, "a Parquet file", schema, batches)
+    def total() -> int:
+        with parquet.ParquetFile(opening.path) as file:
+            return int(file.metadata.num_rows)
+
+    return _feed(opening, "a Parquet file", schema, batches, total)
 
 
 def _batch_rows(metadata: Any) -> int:
@@ -67,7 +71,7 @@ def open_arrow(opening: Opening) -> Feed:
             is_file = _starts(opening.path, _ARROW_MARK)
             return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source).schema
 
-    return _feed(opening, "an Arrow file", schema, batches)
+    return _feed(opening, "an Arrow file", schema, batches, lambda: 0)
 
 
 def _starts(path: Path, mark: bytes) -> bool:
@@ -75,7 +79,13 @@ def _starts(path: Path, mark: bytes) -> bool:
         return handle.read(len(mark)) == mark
 
 
-def _feed(opening: Opening, what: str, schema: Callable[[], pa.Schema], batches: Batches) -> Feed:
+def _feed(
+    opening: Opening,
+    what: str,
+    schema: Callable[[], pa.Schema],
+    batches: Batches,
+    total: Callable[[], int],
+) -> Feed:
     def refused(error: Exception) -> UnreadableFile:
         said = str(error).splitlines()[0].rstrip(".")
         return UnreadableFile(opening.file, f"This is not {what}, or not all of one: {said}.")
@@ -89,13 +99,13 @@ def _feed(opening: Opening, what: str, schema: Callable[[], pa.Schema], batches:
     names = named(shown, index, opening.file, opening.findings)
 
     def rows(_: Findings) -> Iterator[Rows]:
-        done = 0
+        done, whole = 0, total()
         try:
             for batch in batches():
                 count = batch.num_rows
                 labels = pa.array(range(done + 1, done + count + 1), pa.int64())
-                yield Rows(_named(batch, names), labels, count)
                 done += count
+                yield Rows(_named(batch, names), labels, count, done / whole if whole else None)
         except (pa.ArrowException, OSError) as error:
             raise refused(error) from None
 

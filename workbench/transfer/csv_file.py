@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -250,6 +251,7 @@ class _Reader:
         lines, done, blank = self.lines, 0, 0
         first = True
         with self.opening.path.open("rb") as handle:
+            size = max(os.fstat(handle.fileno()).st_size, 1)
             blocks = utf8_blocks(handle, self.form.encoding, file, findings)
             for whole, rest in self.form.pieces(blocks):
                 if rest:
@@ -258,7 +260,7 @@ class _Reader:
                     piece, gone = self._piece(whole, done, first=first)
                     first = False
                     done, blank = done + piece.read, blank + gone
-                    yield piece
+                    yield replace(piece, share=handle.tell() / size)
                 lines += whole.count(b"\n") or whole.count(b"\r")
         if blank:
             findings.note(f"{file}: rows without any value are skipped ({blank}).")

@@ -140,7 +140,7 @@ class _Reader:
             below = (cells for n, cells in workbook.rows(self.sheet) if n > self.header)
             done = 0
             while piece := list(islice(below, _PIECE_ROWS)):
-                yield self._piece(piece, done)
+                yield replace(self._piece(piece, done), share=workbook.share)
                 done += len(piece)
         finally:
             workbook.close()

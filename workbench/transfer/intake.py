@@ -89,6 +89,9 @@ class Intake:
         """
         feed, plural = shape.feed, shape.feed.stored.plural
         read, whole, first = 0, False, True
+        before = 0 if table is None else table.rows
+        self.watch(Progress("check", plural, before, 0))
+        self.watch(Progress("send", plural, before, 0))
         async with Ahead(checked(feed, shape.columns, world=self.world)) as pieces:
             async for piece in pieces:
                 self.findings.merge(piece.findings)
@@ -97,11 +100,15 @@ class Intake:
                 first = False
                 self.pictures |= piece.pictures
                 read, whole = read + piece.read, piece.whole
-                self.watch(Progress("check", plural, read, read))
+                total = 0 if piece.share is None else round(read / (piece.share or 1))
+                total = before + (read if whole else total)
+                self.watch(Progress("check", plural, before + read, total))
                 if piece.rows is not None and table is not None:
                     outside = await self.outside.ids(piece.rows)
                     await send(self.connection, table, source, piece.rows, outside)
-                    self.watch(Progress("send", plural, table.rows, table.rows))
+                    self.watch(Progress("send", plural, table.rows, total))
+        if table is not None:
+            self.watch(Progress("send", plural, table.rows, table.rows))
         if whole:
             self.counts.setdefault(plural, TableCounts()).read += read
             if table is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -47,37 +48,40 @@ def open_json(opening: Opening, told: Stored[Any, Any] | None) -> list[Feed]:
         return _nested(opening, records, entity)
     if told is None:
         raise UnreadableFile(opening.file, "Neither its name nor what is in it tells a table.")
-    types = _types(record for _, record in records(opening, Findings()))
-    return [_feed(opening, types, lambda findings: records(opening, findings))]
+    types, count = _types(record for _, record in records(opening, Findings()))
+    return [_feed(opening, types, lambda findings: records(opening, findings), count)]
 
 
 def _feed(
     opening: Opening,
     types: dict[str, pa.DataType],
     records: Callable[[Findings], Iterator[tuple[object, object]]],
+    count: int,
 ) -> Feed:
     for name in [name for name in types if not _storable(name)]:
         opening.findings.file(opening.file, f"The name {shown(name)} cannot be that of a column.")
         del types[name]
 
     def rows(findings: Findings) -> Iterator[Rows]:
-        return _rows(opening.telling(findings), records(findings), types)
+        return _rows(opening.telling(findings), records(findings), types, count)
 
     return opening.feed(list(types) or ["name"], rows)
 
 
-def _types(records: Iterable[object]) -> dict[str, pa.DataType]:
-    """Return the columns of `records` and what they hold.
+def _types(records: Iterable[object]) -> tuple[dict[str, pa.DataType], int]:
+    """Return the columns of `records` and what they hold, and how many records there are.
 
     So all of a file is read before its first row is given: a name that only the last row has
     is a column too.
     """
     kinds: dict[str, set[type]] = {}
+    count = 0
     for record in records:
+        count += 1
         if isinstance(record, dict):
             for name, value in record.items():
                 kinds.setdefault(name, set()).add(_kind(value))
-    return _resolved(kinds)
+    return _resolved(kinds), count
 
 
 def _resolved(kinds: Mapping[str, set[type]]) -> dict[str, pa.DataType]:
@@ -92,7 +96,8 @@ def _tables(opening: Opening, records: Records) -> list[Feed]:
     feeds = []
     for plural, elements in whole.items() if isinstance(whole, dict) else ():
         part = replace(opening, file=f"{opening.file}, {plural}", stored=TABLES[plural])
-        feeds.append(_feed(part, _types(elements), partial(_numbered, elements)))
+        types, count = _types(elements)
+        feeds.append(_feed(part, types, partial(_numbered, elements), count))
     return feeds
 
 
@@ -112,8 +117,10 @@ def _nested(opening: Opening, records: Records, entity: Entity[Any, Any]) -> lis
                 yield row.place, row.values
 
     tables: dict[str, dict[str, set[type]]] = {}
+    counts: Counter[str] = Counter()
     for row in _flat(records(opening, Findings()), entity):
         kinds = tables.setdefault(row.stored.name, {})
+        counts[row.stored.name] += 1
         for name, value in row.values.items():
             kinds.setdefault(name, set()).add(_kind(value))
     feeds = []
@@ -122,7 +129,8 @@ def _nested(opening: Opening, records: Records, entity: Entity[Any, Any]) -> lis
         # What is wrong with the file itself is said once, with the records that hold the rest.
         quiet = None if stored is entity else Findings()
         types = _resolved(tables[stored.name])
-        feeds.append(_feed(part, types, partial(of, stored, quiet)))
+        count = counts[stored.name]
+        feeds.append(_feed(part, types, partial(of, stored, quiet), count))
     return feeds
 
 
@@ -168,8 +176,12 @@ def _storable(name: str) -> bool:
 
 
 def _rows(
-    opening: Opening, records: Iterator[tuple[object, object]], types: dict[str, pa.DataType]
+    opening: Opening,
+    records: Iterator[tuple[object, object]],
+    types: dict[str, pa.DataType],
+    count: int,
 ) -> Iterator[Rows]:
+    done = 0
     kept: list[dict[str, Any]] = []
     labels: list[object] = []
     read = 0
@@ -181,7 +193,8 @@ def _rows(
         elif not isinstance(record, Damaged):
             _refuse(opening, number, f"This is {_said(record)}, not an object.", record)
         if read >= _PIECE_ROWS:
-            yield _piece(opening, kept, labels, read, types)
+            done += read
+            yield replace(_piece(opening, kept, labels, read, types), share=done / max(done, count))
             kept, labels, read = [], [], 0
     yield _piece(opening, kept, labels, read, types)
 

@@ -38,7 +38,14 @@ from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.readers import Opened, Sources, note_unused, open_all
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.repeats import judge_repeats
-from workbench.transfer.report import Findings, LoadReport, Progress, TableCounts, Watcher
+from workbench.transfer.report import (
+    Findings,
+    LoadReport,
+    Paced,
+    Progress,
+    TableCounts,
+    Watcher,
+)
 from workbench.transfer.skip import leave_out
 from workbench.transfer.spool import Spool
 from workbench.transfer.stage import Staged
@@ -118,7 +125,7 @@ async def load(
     """
     if on_problem not in ("stop", "skip"):
         raise BadSettings(f"on_problem is 'stop' or 'skip'; {on_problem!r} is neither.")
-    watch = progress or (lambda _: None)
+    watch = Paced(progress) if progress else lambda _: None
     # That is quick, and needs no database.
     if isinstance(sources, Spool):
         opened = sources.open()

@@ -143,10 +143,8 @@ def feeds(
         findings.note(f"There is no column {header!r} in what was read.")
 
 
-def pieces(feed: Feed, findings: Findings) -> Iterator[tuple[Source, int]]:
-    """Give the rows of what is open, a bounded number of them at a time, and how many they are.
-
-    That count has the rows that are refused too.
+def pieces(feed: Feed, findings: Findings) -> Iterator[tuple[Source, Rows]]:
+    """Give the rows of what is open, a bounded number of them at a time.
 
     Raises
     ------
@@ -156,7 +154,7 @@ def pieces(feed: Feed, findings: Findings) -> Iterator[tuple[Source, int]]:
     count = 0
     for rows in feed.rows(findings):
         count += rows.read
-        yield feed.source(rows.cells, rows.labels), rows.read
+        yield feed.source(rows.cells, rows.labels), rows
     _check_unchanged(feed)
     if count == 0 and feed.path is not None:
         findings.note(f"{feed.file}: there is a header and no rows.")
@@ -261,7 +259,9 @@ def _given(plural: str, table: pa.Table | Elsewhere, findings: Findings, reading
     def rows(_: Findings) -> Iterator[Rows]:
         for start in range(0, table.num_rows, rows_at_once):
             cells = table.slice(start, rows_at_once)
-            yield Rows(cells, labels.slice(start, rows_at_once), cells.num_rows)
+            done = start + cells.num_rows
+            here = labels.slice(start, rows_at_once)
+            yield Rows(cells, here, cells.num_rows, done / table.num_rows)
 
     return Feed(plural, stored, table.column_names, rows, reading, written=False)
 

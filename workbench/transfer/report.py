@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
@@ -39,15 +40,53 @@ class TableCounts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: rows `done` of `total` in one stage of one table."""
+    """How far an import is: rows `done` of `total` in one stage of one table.
+
+    Attributes
+    ----------
+    total
+        While a file is read an estimate; 0 where there is none.
+    rate
+        Rows a second; 0 until it is known.
+    seconds_left
+        Of this stage; None where the total is not known.
+    """
 
     stage: str
     table: str
     done: int
     total: int
+    rate: float = 0.0
+    seconds_left: float | None = None
+
+    def __str__(self) -> str:
+        of = f" of {self.total:,}" if self.total else ""
+        parts = [f"{self.stage} {self.table}: {self.done:,}{of} rows".strip()]
+        if self.rate:
+            parts.append(f"{self.rate:,.0f} a second")
+        if self.seconds_left:
+            minutes, seconds = divmod(round(self.seconds_left), 60)
+            parts.append(f"{minutes}:{seconds:02} left")
+        return ", ".join(parts)
 
 
 Watcher = Callable[[Progress], None]
+
+
+class Paced:
+    """Tells a watcher of each step how fast it goes, and how long it is going to be."""
+
+    def __init__(self, watch: Watcher, clock: Callable[[], float] = monotonic) -> None:
+        self._watch = watch
+        self._clock = clock
+        self._began: dict[tuple[str, str], float] = {}
+
+    def __call__(self, step: Progress) -> None:
+        now = self._clock()
+        took = now - self._began.setdefault((step.stage, step.table), now)
+        rate = step.done / took if took > 0 else 0.0
+        left = (step.total - step.done) / rate if rate and step.total else None
+        self._watch(replace(step, rate=rate, seconds_left=left))
 
 
 @dataclass(repr=False)

@@ -61,11 +61,14 @@ class Rows:
         What messages call each row: its number, as a rule.
     read
         How many rows these are, with those that are refused and not among the cells.
+    share
+        How much of it all has been read with them, from 0 to 1; None where that is not known.
     """
 
     cells: pa.Table
     labels: pa.Array
     read: int
+    share: float | None = None
 
 
 @dataclass

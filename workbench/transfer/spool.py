@@ -183,8 +183,8 @@ def _spooled(feed: Feed, number: int, folder: Path) -> Spooled:
     out = _Out(folder, number, feed.headers)
     unreadable = None
     try:
-        for source, read in pieces(feed, findings):
-            out.read += read
+        for source, rows in pieces(feed, findings):
+            out.read += rows.read
             out.add(source)
     except UnreadableFile as error:
         unreadable = str(error).removeprefix(f"{feed.file}: ")

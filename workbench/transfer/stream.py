@@ -33,6 +33,8 @@ class Piece:
         What lies beside the file and is named by these rows.
     whole
         Of the last piece: whether everything could be read.
+    share
+        How much has been read by now, from 0 to 1, where that is known.
     """
 
     rows: Prepared | None
@@ -40,6 +42,7 @@ class Piece:
     read: int = 0
     pictures: set[Path] = field(default_factory=set)
     whole: bool = False
+    share: float | None = None
 
 
 def checked(feed: Feed, shape: Prepared | None, *, world: str | None) -> Iterator[Piece]:
@@ -49,16 +52,16 @@ def checked(feed: Feed, shape: Prepared | None, *, world: str | None) -> Iterato
     """
     findings = Findings()
     try:
-        for source, read in pieces(feed, findings):
+        for source, given in pieces(feed, findings):
             pictures = set(picture_places(source))
             parts = _parts(source, shape) if shape is not None else []
             for number, part in enumerate(parts):
                 assert shape is not None
                 rows = prepare(part, shape.columns, findings, world=world)
-                last = number == len(parts) - 1
-                yield Piece(rows, findings.taken(), read if last else 0, pictures)
+                read = given.read if number == len(parts) - 1 else 0
+                yield Piece(rows, findings.taken(), read, pictures, share=given.share)
             if not parts:
-                yield Piece(None, findings.taken(), read, pictures)
+                yield Piece(None, findings.taken(), given.read, pictures, share=given.share)
     except UnreadableFile as error:
         findings.unread(error, feed.file, feed.stored.plural)
         yield Piece(None, findings.taken())

@@ -69,6 +69,8 @@ class Workbook:
             ) from None
         self._since_1904 = False
         self._texts: list[str] | None = None
+        self.share = 0.0
+        """How much of the part that is being parsed has been, from 0 to 1."""
         try:
             self._refuse_bombs(path.stat().st_size)
             self.sheets = self._sheets()
@@ -126,9 +128,11 @@ class Workbook:
 
     def _parse(self, part: str, parser: Parser) -> Iterator[tuple[int, dict[int, Cell]]]:
         """Put a part of the file through `parser`, and give the rows that come out."""
+        size = max(self._zip.getinfo(part).file_size, 1) if part in self._zip.NameToInfo else 1
         with self._open(part) as handle:
             try:
                 while data := handle.read(_CHUNK_BYTES):
+                    self.share = handle.tell() / size
                     parser.feed(data)
                     yield from parser.taken()
                 parser.end()
