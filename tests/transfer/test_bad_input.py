@@ -654,7 +654,7 @@ async def test_columns_of_the_database_are_not_written(
     assert row["id"] != "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
     assert (row["version"], row["deleted_at"]) == (1, None)
     assert (
-        "personas.csv: ignored, set by the database: id, version, created_at, deleted_at."
+        "personas.csv: ignored, set by the database: version, created_at, deleted_at."
         in report.notes
     )
 

@@ -143,7 +143,8 @@ def _planned(table: Staged) -> set[str]:
 
 def changeable(table: Staged) -> list[Column[Any]]:
     """Return the columns that the files speak of and that may change."""
-    fixed = {"id", "worldid", *table.stored.key}
+    key = () if table.by_own_id else table.stored.key
+    fixed = {"id", "worldid", *key}
     return [c for c in table.stored.table.columns if c.name in table.given and c.name not in fixed]
 
 

@@ -22,6 +22,7 @@ class Part(Enum):
     """What a column is of a row."""
 
     VALUE = auto()  # a field
+    OWN = auto()  # the id of the record itself
     ID = auto()  # the id of another record
     NAME = auto()  # the name of another record, or of what contains it
     FILE = auto()  # the name of a file whose bytes belong to the row
@@ -36,6 +37,7 @@ class Columns:
     values: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    own: str | None = None
     file: str | None = None
     extra: list[str] = field(default_factory=list)
 
@@ -66,6 +68,8 @@ def columns(source: Source, findings: Findings) -> Columns:
             if other != header:
                 message = f"The columns {other!r} and {header!r} both stand for {name!r}."
                 findings.file(source.file, f"{message} Take one of them out.", column=header)
+        elif part is Part.OWN:
+            found.own = header
         elif part is Part.FILE:
             found.file = header
         elif part is Part.EXTRA:
@@ -127,6 +131,8 @@ def _part(
         return Part.NAME, header
     if in_file and names_pictures(stored, header):
         return Part.FILE, header
+    if header == "id" and "worldid" in stored.table.columns:
+        return Part.OWN, header
     if header in stored.table.columns:
         return Part.NOTHING, header
     return Part.EXTRA, header

@@ -263,6 +263,7 @@ class _Import:
             await verdicts.names(table, wrong)
             await verdicts.circles(table)
             await verdicts.selves(table)
+            await verdicts.same_ids(table)
             if add_only:
                 await verdicts.present(table)
         if self._findings.any and self._findings.skips:

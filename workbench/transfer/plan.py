@@ -16,10 +16,13 @@ import asyncpg
 from workbench.entities import Entity, Link, Stored
 from workbench.entities.fields import Address, Text
 from workbench.transfer.lookups import Lookup, lookups, references
-from workbench.transfer.stage import ANALYZED_FROM_ROWS, Staged, quoted
+from workbench.transfer.stage import ANALYZED_FROM_ROWS, OWN, Staged, quoted
 
 AGAINST = "≠"
 """In front of a lookup's level: its name and its id are both given, and do not agree."""
+
+TAKEN = "=id"
+"""The key of a row that is told by its id is that of another record."""
 
 
 @dataclass
@@ -155,6 +158,15 @@ async def plan(
             own = "coalesce(t.id, s.id)"
         joins.append(f"LEFT JOIN {quoted(stored.name)} AS t ON {' AND '.join(same)}")
         version = "t.version"
+        if table.by_own_id:
+            # An id that is none of this world's is nobody's: the row is told by its key then.
+            joins.append(
+                f"LEFT JOIN {quoted(stored.name)} AS self ON self.id = s.{quoted(OWN)} "
+                f"AND self.worldid = {made.world} AND self.deleted_at IS NULL"
+            )
+            own = "coalesce(self.id, t.id, s.id)"
+            version = "coalesce(self.version, t.version)"
+            made.wrong.append((TAKEN, "self.id <> t.id"))
     bits = [f"(CASE WHEN {c} THEN {1 << i} ELSE 0 END)" for i, (_, c) in enumerate(made.wrong)]
     selected = {
         "n": "s.n",

@@ -20,6 +20,7 @@ from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Source
 
 _REQUIRED = "This must not be empty."
+_ID = r"^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _BREAK = r"[\t\r\n]+"
 _OTHER_WORLD = "This row names another world than the one to import into."
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -43,6 +44,8 @@ class Prepared:
         The keys of `attributes` that have a column.
     kept
         The columns in which an empty cell leaves what is there.
+    own
+        Ids of the records themselves, where the cells hold any.
     """
 
     source: Source
@@ -53,6 +56,7 @@ class Prepared:
     given: set[str] = field(default_factory=set)
     keys: list[str] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
+    own: pa.Array | None = None
 
     @property
     def rows(self) -> int:
@@ -117,10 +121,20 @@ def prepare(source: Source, found: Columns, findings: Findings, *, world: str | 
     _attributes(ready, findings)
     _world(ready, world, findings)
     _require(ready, findings)
+    if found.own is not None:
+        ready.own = _own(_cells(source, found.own))
     if found.file is not None:
         ready.kept = attach(source, found.file, ready.fields, findings)
         ready.given |= ready.kept
     return ready
+
+
+def _own(cells: pa.Array) -> pa.Array:
+    """Return what may be an id of ours; what others number their rows by is none."""
+    if not is_text(cells):
+        return pa.nulls(len(cells), pa.string())
+    ours = pc.fill_null(pc.match_substring_regex(cells, _ID), False)
+    return pc.if_else(ours, cells, None)
 
 
 def _cells(source: Source, header: str) -> pa.Array:

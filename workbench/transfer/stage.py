@@ -22,6 +22,10 @@ _CHUNK_ROWS = 20_000
 ANALYZED_FROM_ROWS = 500  # of a temporary table
 
 
+OWN = "#id"
+"""The column of `load_…` with the ids that rows give for their own records."""
+
+
 def quoted(name: str) -> str:
     """Return `name` as an identifier of SQL."""
     return '"' + name.replace('"', '""') + '"'
@@ -83,6 +87,11 @@ class Staged:
         """Whether rows refer to others by id, which are there then."""
         named = references(self.stored)
         return any(name in named for source in self.sources for name in source.fields)
+
+    @property
+    def by_own_id(self) -> bool:
+        """Whether rows may tell their record by its id, and so change its key."""
+        return OWN in self.columns
 
     @property
     def kept(self) -> set[str]:
@@ -158,6 +167,8 @@ def staged(stored: Stored[Any, Any], sources: list[Prepared]) -> Staged:
             made.columns[name] = SQL_TYPES[stored.kinds[name].word]
         for level in source.names:
             made.columns[f"@{level}"] = "text"
+        if source.own is not None:
+            made.columns[OWN] = "uuid"
         for column in source.given:
             made.given.setdefault(column, []).append(number)
     for lookup in lookups(stored.name):  # so that statements need not ask
@@ -198,6 +209,8 @@ async def send(
     """
     cells = {**rows.fields, **outside}
     cells |= {f"@{level}": names for level, names in rows.names.items()}
+    if rows.own is not None:
+        cells[OWN] = rows.own
     numbers = table.number(source, rows.source.labels)
     filed = pa.repeat(pa.scalar(source, pa.int32()), rows.rows)
     await _copy(connection, table, pa.table({"n": numbers, "file": filed, **cells}))

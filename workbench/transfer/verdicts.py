@@ -14,7 +14,7 @@ from workbench.entities import Stored
 from workbench.errors import shown
 from workbench.transfer.lookups import Lookup, lookups, references
 from workbench.transfer.outside import Outside, disagreement, suggestion
-from workbench.transfer.plan import AGAINST
+from workbench.transfer.plan import AGAINST, TAKEN
 from workbench.transfer.report import Findings
 from workbench.transfer.stage import Staged, quoted
 from workbench.transfer.staged_rows import said, said_key, staged_rows
@@ -54,6 +54,10 @@ class Verdicts:
                 if not row["wrong"] & (1 << bit):
                     continue
                 lookup = by_level.get(about)
+                if about == TAKEN:
+                    message = f"Another {table.stored.name} is called so already. Choose a name."
+                    self._report(table, row, message, "name")
+                    continue
                 if about.startswith(AGAINST):
                     lookup = by_level[about.removeprefix(AGAINST)]
                     self._report(table, row, disagreement(lookup.column or ""), lookup.level)
@@ -103,6 +107,18 @@ class Verdicts:
                     table.stored.twin(other),
                     other,
                 )
+
+    async def same_ids(self, table: Staged) -> None:
+        """Report rows that are about the record of an earlier one, by its id."""
+        if not table.by_own_id:
+            return
+        query = (
+            "SELECT n FROM (SELECT n, row_number() OVER (PARTITION BY id ORDER BY n) AS place "
+            f"FROM {table.plan}) AS p WHERE place > 1"
+        )
+        async for row in staged_rows(self._connection, table, query):
+            message = f"An earlier row is about the same {table.stored.name}. Take one out."
+            self._report(table, row, message, "name")
 
     async def present(self, table: Staged) -> None:
         """Report rows that are there already, where rows may only be added."""
