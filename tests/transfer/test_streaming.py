@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from workbench.database.engine import Database
 from workbench.errors import Conflict
-from workbench.transfer import apply, dialect, intake, readers, report
+from workbench.transfer import apply, dialect, intake, readers, report, stream
 from workbench.transfer.load import load
 from workbench.transfer.report import LoadReport
 
@@ -253,4 +253,23 @@ async def test_nothing_is_left_of_an_import_that_is_cancelled(
     assert await sql.fetchval(staged) == 0
     report = await load(database, write(personas=PERSONAS))
     assert report.tables["personas"].inserted == 100
+    assert readers_at_work() == []
+
+
+async def test_a_piece_that_takes_long_lets_the_transaction_not_lie_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "_IDLE_SECONDS", 0.001)
+    waited_for = threading.Event()
+
+    def slow() -> Iterator[int]:
+        waited_for.wait(30)
+        yield 1
+
+    async def idle() -> None:
+        waited_for.set()
+
+    async with stream.Ahead(slow(), idle) as pieces:
+        assert [piece async for piece in pieces] == [1]
+    assert waited_for.is_set()
     assert readers_at_work() == []

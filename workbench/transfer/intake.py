@@ -92,7 +92,8 @@ class Intake:
         before = 0 if table is None else table.rows
         self.watch(Progress("check", plural, before, 0))
         self.watch(Progress("send", plural, before, 0))
-        async with Ahead(checked(feed, shape.columns, world=self.world)) as pieces:
+        coming = checked(feed, shape.columns, world=self.world)
+        async with Ahead(coming, self._still_there) as pieces:
             async for piece in pieces:
                 self.findings.merge(piece.findings)
                 if first:  # how a file was read is told before what its columns are
@@ -114,3 +115,7 @@ class Intake:
             if table is None:
                 self.findings.reject_all(feed.file, plural, read)
         return whole
+
+    async def _still_there(self) -> None:
+        """Let the database know that the transaction goes on."""
+        await self.connection.execute("SELECT 1")

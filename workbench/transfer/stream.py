@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Source
 
 T = TypeVar("T")
+
+_IDLE_SECONDS = 15  # PostgreSQL ends a user's transaction in which nothing is done for a minute
 
 
 @dataclass
@@ -82,11 +84,13 @@ def _parts(source: Source, shape: Prepared) -> list[Source]:
 class Ahead(Generic[T]):
     """Gives what `pieces` gives; a thread makes the next while one is in use.
 
-    The thread has ended when the block has, however that ends.
+    The thread has ended when the block has, however that ends. A piece may take long, as the
+    first of a large workbook does: `idle` is called from time to time until it is there.
     """
 
-    def __init__(self, pieces: Iterator[T]) -> None:
+    def __init__(self, pieces: Iterator[T], idle: Callable[[], Awaitable[object]]) -> None:
         self._pieces = pieces
+        self._idle = idle
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="workbench-import")
 
     async def __aenter__(self) -> Ahead[T]:
@@ -100,11 +104,14 @@ class Ahead(Generic[T]):
         ended = self._loop.run_in_executor(self._thread, getattr(self._pieces, "close", _nothing))
         self._thread.shutdown(wait=False)
         await asyncio.shield(ended)
+        self._thread.shutdown(wait=True)  # it has nothing left to do
 
     def __aiter__(self) -> Ahead[T]:
         return self
 
     async def __anext__(self) -> T:
+        while not (await asyncio.wait({self._coming}, timeout=_IDLE_SECONDS))[0]:
+            await self._idle()
         piece = await self._coming
         if piece is None:
             raise StopAsyncIteration
