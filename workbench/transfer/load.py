@@ -59,7 +59,7 @@ Inspect: TypeAlias = Callable[[asyncpg.Connection, Mapping[str, Staged], Finding
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
 _COUNT_ANEW = text("SELECT rules.count_anew(:tables)")
 _COUNTED_FROM_ROWS = 100  # written, of a table that stays
-_COUNTED_AT_ONCE_FROM_ROWS = 1_000  # written, while others of the import are still to come
+_PLANNED_ANEW_FROM_ROWS = 100  # written, to which others of the import may refer
 _CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
 
 
@@ -305,10 +305,11 @@ class _Import:
                 with translated(table.stored.name):
                     if counts.inserted:
                         await apply.insert(raw, table)
-                        if counts.inserted >= _COUNTED_AT_ONCE_FROM_ROWS:
-                            # What refers to these rows is checked against them row by row.
-                            # Planned for the few there were, that reads a world for each.
-                            await raw.execute("SELECT rules.count_anew($1)", [table.stored.name])
+                        if counts.inserted >= _PLANNED_ANEW_FROM_ROWS:
+                            # What refers to these rows is checked against them row by row, by
+                            # plans that the session keeps: those for the few rows there were
+                            # read a whole world for each.
+                            await raw.execute("DISCARD PLANS")
                     if counts.updated:
                         await apply.update(raw, table, counts.updated)
                     if total:
