@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "widgets": "errors entities",
         "editing": "errors entities database store widgets",
         "collection": "errors entities database store frames transfer editing",
-        "workspace": "errors entities database store history frames transfer collection progress",
+        "files": "errors entities database store frames transfer progress",
+        "workspace": "errors entities database store history frames transfer collection files",
         "dashboard": "errors entities store history widgets editing workspace",
         "auth": "errors entities database",
         "server": "errors config database auth",
@@ -46,7 +47,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
         "adbc_driver_manager": "database",
         "adbc_driver_postgresql": "database",
         "psutil": "database",
-        "pandas": "frames collection workspace history",
+        "pandas": "frames collection files workspace history",
         "pyarrow": "database frames transfer",
         "numpy": "frames transfer",
         "PIL": "demo transfer",
@@ -70,6 +71,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
 }
 ONLY_FOR_TYPES = {
     ("collection", "pandas"),
+    ("files", "pandas"),
     ("workspace", "pandas"),
     ("history", "pandas"),
     ("database", "pyarrow"),

@@ -18,8 +18,8 @@ from workbench.database.logins import OwnLogin
 from workbench.database.users import acting_user
 from workbench.entities import STORED
 from workbench.frames import table
+from workbench.transfer.findings import Findings
 from workbench.transfer.options import HOW_IT_IS, Reading
-from workbench.transfer.report import Findings
 from workbench.workspace import Workspace
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from workbench.errors import UnreadableFile
+from workbench.transfer.findings import Findings
 from workbench.transfer.options import HOW_IT_IS, Reading
 from workbench.transfer.readers import Sources, open_all, pieces
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Source
 
 

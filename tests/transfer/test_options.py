@@ -10,11 +10,11 @@ import asyncpg
 import pandas as pd
 import pytest
 
+from workbench.transfer.findings import Findings
 from workbench.transfer.load import load
 from workbench.transfer.options import Reading, remember, said
 from workbench.transfer.prepare import shape_of
 from workbench.transfer.readers import open_all
-from workbench.transfer.report import Findings
 from workbench.workspace import Workspace
 
 Rows = Callable[..., Any]

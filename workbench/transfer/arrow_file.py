@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.errors import UnreadableFile
+from workbench.transfer.findings import Findings
 from workbench.transfer.headers import named
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 
 _PIECE_ROWS = 20_000

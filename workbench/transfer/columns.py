@@ -8,10 +8,10 @@ from typing import Any
 
 from workbench.entities import Stored
 from workbench.entities.fields import Bytes, Reference
+from workbench.transfer.findings import Findings
 from workbench.transfer.headers import known_columns, meaning, near
 from workbench.transfer.lookups import lookups, outside, references
 from workbench.transfer.readers import names_pictures
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Source
 
 REJECTED_FOR = "problem"

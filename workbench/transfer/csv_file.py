@@ -21,10 +21,10 @@ from workbench.transfer.dialect import (
     encoding_of,
     utf8_blocks,
 )
+from workbench.transfer.findings import Findings
 from workbench.transfer.formulas import rearmed, texts_rearmed
 from workbench.transfer.headers import known_columns, named
 from workbench.transfer.options import Reading
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 
 _BINARY_MARKS = {

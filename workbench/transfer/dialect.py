@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from workbench.errors import UnreadableFile
-from workbench.transfer.report import Findings
+from workbench.transfer.findings import Findings
 
 HEAD_BYTES = 2**20  # how much of a file is looked at before it is read
 BLOCK_BYTES = 2**23  # how much of it is read at once

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from workbench.entities import Stored
 from workbench.errors import UnreadableFile, shown
+from workbench.transfer.findings import Findings
 from workbench.transfer.formulas import rearmed, texts_rearmed
 from workbench.transfer.headers import known_columns, meaning, named
 from workbench.transfer.options import Reading
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.tables import table_of
 from workbench.transfer.workbook import Sheet, Workbook

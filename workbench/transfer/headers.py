@@ -9,8 +9,8 @@ from typing import Any
 
 from workbench.entities import Stored
 from workbench.errors import shown
+from workbench.transfer.findings import Findings
 from workbench.transfer.lookups import lookups, outside
-from workbench.transfer.report import Findings
 
 
 def known_columns(stored: Stored[Any, Any]) -> frozenset[str]:

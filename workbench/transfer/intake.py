@@ -10,10 +10,11 @@ from typing import Any
 import asyncpg
 
 from workbench.entities import Stored
+from workbench.transfer.findings import Findings
 from workbench.transfer.outside import Outside
 from workbench.transfer.prepare import Prepared, shape_of
 from workbench.transfer.readers import Opened
-from workbench.transfer.report import Findings, Progress, TableCounts, Watcher
+from workbench.transfer.report import Progress, TableCounts, Watcher
 from workbench.transfer.source import Feed
 from workbench.transfer.stage import Staged, forget, send, sent, stage, staged
 from workbench.transfer.stream import Ahead, checked

@@ -15,8 +15,8 @@ import pyarrow as pa
 from workbench.entities import ENTITIES, STORED, Entity, Link, Stored
 from workbench.errors import UnreadableFile, shown
 from workbench.transfer import nested
+from workbench.transfer.findings import Findings
 from workbench.transfer.json_text import Damaged, Records, records_of
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.tables import TABLES
 

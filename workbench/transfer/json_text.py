@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from workbench.errors import UnreadableFile
 from workbench.transfer.dialect import HEAD_BYTES, encoding_of, utf8_blocks
-from workbench.transfer.report import Findings
+from workbench.transfer.findings import Findings
 from workbench.transfer.source import Opening
 
 _LARGEST_BYTES = 2**26  # of one line or element

@@ -29,6 +29,7 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.transfer import apply
+from workbench.transfer.findings import Findings
 from workbench.transfer.intake import Intake, Shape, shapes
 from workbench.transfer.lookups import lookups
 from workbench.transfer.options import HOW_IT_IS, Reading
@@ -38,14 +39,7 @@ from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.readers import Opened, Sources, note_unused, open_all
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.repeats import judge_repeats
-from workbench.transfer.report import (
-    Findings,
-    LoadReport,
-    Paced,
-    Progress,
-    TableCounts,
-    Watcher,
-)
+from workbench.transfer.report import LoadReport, Paced, Progress, TableCounts, Watcher
 from workbench.transfer.skip import leave_out
 from workbench.transfer.spool import Spool
 from workbench.transfer.stage import Staged

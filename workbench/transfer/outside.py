@@ -9,8 +9,8 @@ import asyncpg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.transfer.findings import Findings
 from workbench.transfer.prepare import Prepared
-from workbench.transfer.report import Findings
 
 _USERS = """
 SELECT id, lower(email) AS email FROM "user"

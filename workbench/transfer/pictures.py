@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.entities.image import CONTENT_MAXIMUM_BYTES, THUMBNAIL_MAXIMUM_BYTES
+from workbench.transfer.findings import Findings
 from workbench.transfer.readers import open_regular
-from workbench.transfer.report import Findings
 
 MAXIMUM_PIXELS = 25_000_000
 THUMBNAIL_PIXELS = 256

@@ -13,10 +13,10 @@ from workbench.entities.fields import BLANKS, Text
 from workbench.transfer.checks import Anything, Checked, check, clean_names, is_text
 from workbench.transfer.columns import Columns, columns, missing
 from workbench.transfer.dates import tells_dates, wrong_dates
+from workbench.transfer.findings import Findings
 from workbench.transfer.headers import near
 from workbench.transfer.lookups import lookups, outside
 from workbench.transfer.pictures import attach
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Source
 
 _REQUIRED = "This must not be empty."

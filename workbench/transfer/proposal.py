@@ -19,6 +19,7 @@ import pyarrow as pa
 from workbench import markup
 from workbench.database.engine import Database
 from workbench.errors import InvalidRows, PlanMoved, Problem
+from workbench.transfer.findings import Findings
 from workbench.transfer.load import OnProblem, load
 from workbench.transfer.options import HOW_IT_IS, Reading
 from workbench.transfer.outcome import (
@@ -30,7 +31,7 @@ from workbench.transfer.outcome import (
 )
 from workbench.transfer.plan_file import ABOUT, About, Counts, pack, unpack
 from workbench.transfer.readers import Sources, open_all
-from workbench.transfer.report import Findings, LoadReport, Watcher
+from workbench.transfer.report import LoadReport, Watcher
 from workbench.transfer.spool import Spool, Told, batches, spool
 
 _SHOWN = 20

@@ -10,9 +10,9 @@ import pyarrow as pa
 from workbench.database.elsewhere import Elsewhere
 from workbench.entities import Stored
 from workbench.errors import StoreUnavailable, UnreadableFile
+from workbench.transfer.findings import Findings
 from workbench.transfer.headers import named
 from workbench.transfer.options import Reading
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Rows
 
 _PIECE_ROWS = 20_000

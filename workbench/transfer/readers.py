@@ -23,6 +23,7 @@ from workbench.transfer.arrow_file import open_arrow, open_parquet
 from workbench.transfer.csv_file import open_csv
 from workbench.transfer.excel import open_workbook
 from workbench.transfer.export_folder import WHOLE
+from workbench.transfer.findings import Findings
 from workbench.transfer.json_file import open_json
 from workbench.transfer.options import (
     FOLDER_FILE,
@@ -34,7 +35,6 @@ from workbench.transfer.options import (
     said,
 )
 from workbench.transfer.query import open_query
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows, Source
 from workbench.transfer.tables import TABLES, given_table, table_of
 

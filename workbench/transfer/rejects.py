@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from workbench.errors import UnreadableFile
 from workbench.transfer.columns import REJECTED_FOR
+from workbench.transfer.findings import Findings
 from workbench.transfer.options import HOW_IT_IS, REJECTS, beside, remember
 from workbench.transfer.readers import ARROW, JSON, PARQUET, ROW_LABELS, WORKBOOKS, reopened
 from workbench.transfer.rejects_text import Problems, write_csv, write_json
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.workbook import Workbook
 from workbench.transfer.workbook_write import write_sheet

@@ -10,9 +10,9 @@ import asyncpg
 
 from workbench.entities import Link
 from workbench.errors import shown
+from workbench.transfer.findings import Findings
 from workbench.transfer.outside import Outside
 from workbench.transfer.prepare import Prepared
-from workbench.transfer.report import Findings
 from workbench.transfer.stage import Staged, quoted
 from workbench.transfer.staged_rows import said_key, staged_rows
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 import asyncpg
 
+from workbench.transfer.findings import Findings
 from workbench.transfer.lookups import references
-from workbench.transfer.report import Findings
 from workbench.transfer.stage import Staged, quoted
 from workbench.transfer.verdicts import Verdicts
 

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.entities import Stored
+from workbench.transfer.findings import Findings
 from workbench.transfer.options import HOW_IT_IS, Reading
-from workbench.transfer.report import Findings
 
 
 @dataclass

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict
 
 from workbench.entities.image import CONTENT_MAXIMUM_BYTES
 from workbench.errors import Problem, UnreadableFile
+from workbench.transfer.findings import Findings
 from workbench.transfer.options import Reading
 from workbench.transfer.readers import Opened, names_pictures, pieces
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Rows, Source
 from workbench.transfer.tables import TABLES
 

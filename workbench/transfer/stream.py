@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from workbench.errors import UnreadableFile
+from workbench.transfer.findings import Findings
 from workbench.transfer.pictures import shares
 from workbench.transfer.prepare import Prepared, prepare
 from workbench.transfer.readers import picture_places, pieces
-from workbench.transfer.report import Findings
 from workbench.transfer.source import Feed, Source
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ import asyncpg
 
 from workbench.entities import Stored
 from workbench.errors import shown
+from workbench.transfer.findings import Findings
 from workbench.transfer.lookups import Lookup, lookups, references
 from workbench.transfer.outside import Outside, disagreement, suggestion
 from workbench.transfer.plan import AGAINST, TAKEN
-from workbench.transfer.report import Findings
 from workbench.transfer.stage import Staged, quoted
 from workbench.transfer.staged_rows import said, said_key, staged_rows
 
