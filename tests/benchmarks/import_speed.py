@@ -1,8 +1,11 @@
-"""How fast files come in: `load` beside `psql \\copy` of the finished rows, and `to_sql`.
+"""How fast files come in: `load` beside `psql \\copy` of the finished rows, ADBC, SQLAlchemy, pandas.
 
 The peers get what `load` has worked out: rows whose parents are ids already, checked, in an
 order that fits the foreign keys. All write into the same tables with all their indexes, keys,
-triggers and history, each in one transaction.
+triggers and history, each in one transaction. Rows that ADBC sends go into temporary tables of
+text first: it writes no enums, ids or JSON into tables that are there.
+
+`python -m tests.benchmarks.import_speed million` adds a million personae and a million scenes.
 """
 
 from __future__ import annotations
@@ -12,9 +15,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pandas as pd
+from adbc_driver_postgresql import dbapi
 from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
 
 from tests.benchmarks.measure import (
     SHARED,
@@ -33,8 +39,10 @@ from workbench.transfer.load import load
 from workbench.transfer.report import Progress
 
 TITLE = "Import"
-PACKAGES = ("pandas", "pyarrow", "asyncpg", "psycopg", "SQLAlchemy")
+PACKAGES = ("pandas", "pyarrow", "asyncpg", "psycopg", "SQLAlchemy", "adbc-driver-postgresql")
+DIALECT = postgresql.dialect()
 LATE = "SET CONSTRAINTS fk_world_imageid DEFERRED"
+PEERS = ("copy", "adbc", "bulk", "to_sql", "again")
 STAGES = ("read and check", "stage and plan", "write and commit")
 NOTE = (
     "`load` reads CSV, checks every cell, finds every parent by name and tells what is new; "
@@ -57,7 +65,7 @@ class Files:
         self.stages: list[dict[str, float]] = []
         self._loaded: str | None = None
         self._copies: dict[str, Path] = {}
-        self._frames: dict[str, pd.DataFrame] = {}
+        self._rows: dict[str, list[dict[str, Any]]] = {}
 
     async def first(self) -> float:
         """Import into an empty database, which is kept."""
@@ -98,15 +106,23 @@ class Files:
             listed = ", ".join(f'"{column}"' for column in columns)
             self.on.psql(self._loaded, f"\\copy \"{name}\" ({listed}) TO '{path}'")
             self._copies[f'"{name}" ({listed})'] = path
-        engine = self.on.engine(self._loaded)
+
+    def prepare_objects(self) -> None:
+        """Take them out as objects of Python too."""
+        engine = self.on.engine(str(self._loaded))
         with engine.connect() as connection:
-            for stored in STORED.values():
-                if stored.name in COLUMNS:
-                    chosen = [stored.table.c[c] for c in COLUMNS[stored.name]]
-                    rows = connection.execute(select(*chosen)).all()
-                    made = pd.DataFrame(rows, columns=COLUMNS[stored.name], dtype=object)
-                    self._frames[stored.name] = made
+            for name, columns in COLUMNS.items():
+                chosen = [STORED[name].table.c[c] for c in columns]
+                rows = connection.execute(select(*chosen)).mappings()
+                self._rows[name] = [dict(row) for row in rows]
         engine.dispose()
+
+    async def close(self) -> None:
+        """Make room for the next."""
+        if self._loaded is not None:
+            await self.on.drop(self._loaded)
+        for path in self._copies.values():
+            path.unlink()
 
     async def copy(self) -> float:
         commands = [LATE, *(f"\\copy {to} FROM '{path}'" for to, path in self._copies.items())]
@@ -116,51 +132,90 @@ class Files:
         await self.on.drop(name)
         return watch.seconds
 
-    def to_sql(self, method: str | None) -> Candidate:
-        async def work() -> float:
-            name = await self.on.copy_of()
-            engine = self.on.engine(name)
-            with stopwatch() as watch, engine.begin() as connection:
-                connection.execute(text(LATE))
-                for table_name, frame in self._frames.items():
-                    columns = STORED[table_name].table.c
-                    frame.to_sql(
-                        table_name,
-                        connection,
-                        if_exists="append",
-                        index=False,
-                        dtype={c: columns[c].type for c in map(str, frame)},
-                        method=method,  # type: ignore[arg-type]
-                        chunksize=1000 if method else None,
+    async def adbc(self) -> float:
+        arrow = {}
+        with dbapi.connect(self.on.url(str(self._loaded))) as connection:
+            for name, columns in COLUMNS.items():
+                texts = ", ".join(f'"{column}"::text AS "{column}"' for column in columns)
+                with connection.cursor() as cursor:
+                    cursor.execute(f'SELECT {texts} FROM "{name}"')
+                    arrow[name] = cursor.fetch_arrow_table()
+        fresh = await self.on.copy_of()
+        with dbapi.connect(self.on.url(fresh)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SET workbench.userid = '{self.on.user}'")
+            with stopwatch() as watch:
+                cursor.execute(LATE)
+                for name, columns in COLUMNS.items():
+                    cursor.adbc_ingest(f"sent_{name}", arrow[name], mode="create", temporary=True)
+                    typed = STORED[name].table.c
+                    cast = ", ".join(f'"{c}"::{typed[c].type.compile(DIALECT)}' for c in columns)
+                    listed = ", ".join(f'"{column}"' for column in columns)
+                    cursor.execute(
+                        f'INSERT INTO "{name}" ({listed}) SELECT {cast} FROM sent_{name}'
                     )
-            engine.dispose()
-            await self.on.drop(name)
-            return watch.seconds
+                connection.commit()
+        await self.on.drop(fresh)
+        return watch.seconds
 
-        return work
+    async def bulk(self) -> float:
+        name = await self.on.copy_of()
+        engine = self.on.engine(name)
+        with stopwatch() as watch, engine.begin() as connection:
+            connection.execute(text(LATE))
+            for table_name, rows in self._rows.items():
+                if rows:
+                    connection.execute(STORED[table_name].table.insert(), rows)
+        engine.dispose()
+        await self.on.drop(name)
+        return watch.seconds
+
+    async def to_sql(self) -> float:
+        frames = {
+            name: pd.DataFrame(rows, columns=COLUMNS[name], dtype=object)
+            for name, rows in self._rows.items()
+        }
+        name = await self.on.copy_of()
+        engine = self.on.engine(name)
+        with stopwatch() as watch, engine.begin() as connection:
+            connection.execute(text(LATE))
+            for table_name, frame in frames.items():
+                columns = STORED[table_name].table.c
+                dtype = {c: columns[c].type for c in map(str, frame)}
+                frame.to_sql(table_name, connection, if_exists="append", index=False, dtype=dtype)
+        engine.dispose()
+        await self.on.drop(name)
+        return watch.seconds
 
 
-async def measured(files: Files, rounds: int) -> dict[str, float]:
+async def measured(files: Files, rounds: int, *, objects: bool) -> dict[str, float]:
     candidates: dict[str, Candidate] = {
         "load": files.first,
         "again": files.again,
         "copy": files.copy,
-        "to_sql": files.to_sql(None),
-        "multi": files.to_sql("multi"),
+        "adbc": files.adbc,
     }
-    await files.first()  # also loads what is imported when first used
-    files.prepare()
-    files.stages.clear()
+    if objects:
+        candidates |= {"bulk": files.bulk, "to_sql": files.to_sql}
     print(files.name, file=sys.stderr)
+    first = await files.first()  # also loads what is imported when first used
+    files.prepare()
+    if objects:
+        files.prepare_objects()
+    if rounds == 1:
+        del candidates["load"]
+        return {"load": first, **await in_turns(candidates, rounds)}
+    files.stages.clear()
     return await in_turns(candidates, rounds)
 
 
 def _row(files: Files, took: Mapping[str, float]) -> list[str]:
     def cell(name: str) -> str:
+        if name not in took:
+            return "–"
         return f"{files.rows / took[name]:,.0f} ({took[name] / took['load']:.2f})"
 
     speed = f"{files.rows / took['load']:,.0f}"
-    return [files.name, f"{files.rows:,}", speed, *map(cell, ("copy", "to_sql", "multi", "again"))]
+    return [files.name, f"{files.rows:,}", speed, *map(cell, PEERS)]
 
 
 def _stages(files: Files, took: Mapping[str, float]) -> list[str]:
@@ -168,23 +223,42 @@ def _stages(files: Files, took: Mapping[str, float]) -> list[str]:
     return [files.name, f"{took['load']:.2f}", *(f"{seconds:.2f}" for seconds in medians)]
 
 
+def personae(rows: int, folder: Path) -> Path:
+    """Write a world with so many personae as CSV files."""
+    made = folder / "personae"
+    made.mkdir()
+    (made / "worlds.csv").write_text("name\nMany\n")
+    with (made / "personas.csv").open("w", encoding="utf-8") as out:
+        out.write("world,name,kind,description,speeches\n")
+        for n in range(rows):
+            out.write(f"Many,Persona {n},human,Somebody of note no. {n},{n % 99}\n")
+    return made
+
+
 async def main() -> None:
     rows, stages = [], []
     async with server() as on:
-        for name, folder, rounds in (
-            ("Shakespeare's plays", SHARED / "data" / "shakespeare", 5),
-            ("10,000 scenes", scaled_world(10_000, on.home), 3),
-            ("100,000 scenes", scaled_world(100_000, on.home), 2),
-        ):
+        cases = [
+            ("Shakespeare's plays", SHARED / "data" / "shakespeare", 5, True),
+            ("10,000 scenes", scaled_world(10_000, on.home), 3, True),
+            ("100,000 scenes", scaled_world(100_000, on.home), 2, True),
+        ]
+        if sys.argv[1:] == ["million"]:
+            cases += [
+                ("1,000,000 personae", personae(1_000_000, on.home), 1, True),
+                ("1,000,000 scenes", scaled_world(1_000_000, on.home), 1, False),
+            ]
+        for name, folder, rounds, objects in cases:
             files = Files(on, name, folder)
-            took = await measured(files, rounds)
+            took = await measured(files, rounds, objects=objects)
             rows.append(_row(files, took))
             stages.append(_stages(files, took))
-            server_version = on.version
-    columns = ("rows", "`load`", "`\\copy`", "`to_sql`", "`to_sql` multi", "`load` again")
+            print(rows[-1], stages[-1], file=sys.stderr)
+            await files.close()
+    columns = ("rows", "`load`", "`\\copy`", "ADBC", "SQLAlchemy", "`to_sql`", "`load` again")
     write_section(
         TITLE,
-        f"Rows a second (in brackets: how many times `load`'s seconds), PostgreSQL {server_version}.",
+        f"Rows a second (in brackets: how many times `load`'s seconds), PostgreSQL {on.version}.",
         table(["", *columns], rows),
         "Where `load` spends its seconds:",
         table(["", "in all", *STAGES], stages),
