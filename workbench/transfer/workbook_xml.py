@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 from xml.parsers import expat
 
 _MAXIMUM_CELL_CHARACTERS = 2**23  # Excel itself puts up with 32,767
+_TEXTS = frozenset({"v", "t", "f"})  # elements that hold what a cell shows
 COLUMNS = 16_384  # as many as Excel has
 
 # The formats that ECMA-376 (18.8.30) numbers and that show dates or times.
@@ -115,14 +116,22 @@ class SheetParser(Parser):
         ready, self._ready = self._ready, []
         return ready
 
+    # Called for every element of every cell: what is frequent comes first, names without a
+    # prefix are compared as they are.
     def _start(self, name: str, said: dict[str, str]) -> None:
-        if name == "c" or name.endswith(":c"):
-            self._column = self._place_of(said.get("r"))
+        if ":" in name:
+            name = _local(name)
+        if name == "c":
+            reference = said.get("r")
+            if reference is None:
+                self._column += 1
+            else:
+                letters = reference.rstrip("0123456789")
+                place = self._places.get(letters)
+                self._column = self._place_of(letters) if place is None else place
             self._kind, self._style = said.get("t", "n"), said.get("s", "0")
             self._value, self._formula = [], None
-            return
-        name = _local(name)
-        if name == "v" or (name == "t" and not self._phonetic):
+        elif name == "v" or (name == "t" and not self._phonetic):
             self._expat.CharacterDataHandler = self._value.append
         elif name == "f":
             self._formula = []
@@ -134,26 +143,22 @@ class SheetParser(Parser):
             self._cells, self._column = {}, -1
 
     def _end(self, name: str) -> None:
-        name = _local(name)
-        if name in ("v", "t", "f"):
-            self._expat.CharacterDataHandler = None
-        elif name == "c":
+        if ":" in name:
+            name = _local(name)
+        if name == "c":
             if self._value or self._formula is not None:
                 cell = self._cell("".join(self._value))
                 if cell.text:
                     self._cells[self._column] = cell
+        elif name in _TEXTS:
+            self._expat.CharacterDataHandler = None
         elif name == "rPh":
             self._phonetic = False
         elif name == "row" and self._cells:
             self._ready.append((self._number, self._cells))
 
-    def _place_of(self, reference: str | None) -> int:
-        if reference is None:
-            return self._column + 1
-        letters = reference.rstrip("0123456789")
-        place = self._places.get(letters)
-        if place is None:
-            place = self._places[letters] = column_place(letters)
+    def _place_of(self, letters: str) -> int:
+        place = self._places[letters] = column_place(letters)
         return place
 
     def _cell(self, value: str) -> Cell:
