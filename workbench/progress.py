@@ -52,13 +52,18 @@ def _in_cell() -> Iterator[Callable[[Any], None]]:
     import IPython.display
 
     notebook: Any = IPython.display
-    shown = notebook.display(notebook.HTML("Reading…"), display_id=True)
+    shown = notebook.display(_both("", "Reading…"), raw=True, display_id=True)
 
     def show(progress: Any) -> None:
         share = f' value="{progress.done}" max="{progress.total}"' if progress.total else ""
-        shown.update(notebook.HTML(f"<progress{share}></progress> {html.escape(str(progress))}"))
+        shown.update(_both(f"<progress{share}></progress> ", str(progress)), raw=True)
 
     try:
         yield show
     finally:
-        shown.update(notebook.HTML(""))
+        shown.update(_both("", ""), raw=True)
+
+
+def _both(bar: str, text: str) -> dict[str, str]:
+    """Return what a cell shows: a bar and words where it can, else the words."""
+    return {"text/html": bar + html.escape(text), "text/plain": text}

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -170,8 +169,9 @@ def test_a_notebook_shows_the_last_step_in_its_cell(monkeypatch: pytest.MonkeyPa
     shown: list[str] = []
 
     class Cell:
-        def update(self, what: Any) -> None:
-            shown.append(what.data)
+        def update(self, what: dict[str, str], *, raw: bool) -> None:
+            assert raw
+            shown.append(what["text/html"])
 
     monkeypatch.setattr(progress, "_in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: Cell())

@@ -14,7 +14,7 @@ import pytest
 
 from workbench.database.engine import Database
 from workbench.errors import Conflict
-from workbench.transfer import apply, dialect, intake, readers, report, stream
+from workbench.transfer import apply, dialect, findings, intake, readers, stream
 from workbench.transfer.load import load
 from workbench.transfer.report import LoadReport
 
@@ -214,7 +214,7 @@ async def test_copies_that_name_other_records_are_refused(
 async def test_problems_are_bounded_and_rows_that_have_one_are_counted(
     database: Database, elsinore: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "_KEPT_PROBLEMS", 10)
+    monkeypatch.setattr(findings, "_KEPT_PROBLEMS", 10)
     head = "world,story,act,name,location\n"
     nameless = "Elsinore,Hamlet,Act I,,Gate\n" * 50
     nowhere = "".join(f"Elsinore,Hamlet,Act I,{n},Nowhere {n}\n" for n in range(50))
