@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from workbench.database.engine import Database
 from workbench.database.network import LIBPQ_OPTIONS
 from workbench.database.translate import translate
-from workbench.errors import StoreUnavailable
+from workbench.errors import Refused, StoreUnavailable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,7 +147,17 @@ async def snapshot(database: Database, work: Callable[[Stream], T]) -> T:
     `stream(statement)` is a context that gives the batches of rows one after another, so that
     no table is in memory whole. `work` runs again from its beginning if the connection turns
     out to have broken since it was last used.
+
+    Raises
+    ------
+    Refused
+        The caller is inside a transaction, and what that has changed is not to be seen here.
     """
+    if database.in_transaction:
+        raise Refused(
+            "This writes what is committed, not what a transaction is about to change. Call it "
+            "before or after the block."
+        )
 
     def whole(connection: Any) -> T:
         with connection.cursor() as cursor:

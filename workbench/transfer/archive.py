@@ -31,7 +31,6 @@ from workbench.database import columnar
 from workbench.database.columnar import Stream
 from workbench.database.engine import Database
 from workbench.entities import STORED, Stored
-from workbench.errors import Refused
 from workbench.history.tables import ENTRY
 from workbench.store.columns import Column, literal
 from workbench.transfer.export import (
@@ -126,11 +125,6 @@ async def archive(
     WorkbenchError
         It cannot be written to.
     """
-    if database.in_transaction:
-        raise Refused(
-            "An archive holds what is committed, not what a transaction is about to change. "
-            "Call it before or after the block."
-        )
     await require_world(database, world)
 
     def work(stream: Stream) -> ArchiveReport:

@@ -63,11 +63,6 @@ async def bible(database: Database, world: UUID, path: Path, *, overwrite: bool 
         raise Refused(
             f"{path.name}: the name tells no format. End it with .html or .md.", field="path"
         )
-    if database.in_transaction:
-        raise Refused(
-            "A world bible tells what is committed, not what a transaction is about to change. "
-            "Call it before or after the block."
-        )
     await require_world(database, world)
 
     def work(stream: Stream) -> int:

@@ -25,7 +25,7 @@ from workbench.database import columnar
 from workbench.database.columnar import Stream
 from workbench.database.engine import Database
 from workbench.entities import LINKS, STORED, Stored
-from workbench.errors import NotFound, Refused
+from workbench.errors import NotFound
 from workbench.store.columns import literal
 from workbench.transfer.export_columns import columns_of, with_files
 from workbench.transfer.export_folder import PICTURES, prepared
@@ -124,11 +124,6 @@ async def export(
         The folder cannot be written to. Nothing in it has changed.
     """
     writer_of(format)
-    if database.in_transaction:
-        raise Refused(
-            "An export writes what is committed, not what a transaction is about to change. "
-            "Call it before or after the block."
-        )
     await require_world(database, world)
 
     def work(stream: Stream) -> ExportReport:

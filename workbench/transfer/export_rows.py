@@ -14,7 +14,6 @@ from workbench.database.columnar import Stream
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import Stored
-from workbench.errors import Refused
 from workbench.store.columns import Which, chosen, literal, selection
 from workbench.transfer.export_columns import Written, columns_of
 from workbench.transfer.export_file import whole_file
@@ -45,11 +44,6 @@ async def export_rows(
         It cannot be written to.
     """
     write = writer_of(format_of(path))
-    if database.in_transaction:
-        raise Refused(
-            "An export writes what is committed, not what a transaction is about to change. "
-            "Call it before or after the block."
-        )
     tables, wanted = chosen(stored, columns, names=names)
     statement = literal(selection(tables, wanted, **which))
     written = columns_of(wanted)
