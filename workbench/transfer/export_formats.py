@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,8 +12,9 @@ from workbench.errors import Refused, shown
 from workbench.transfer.export_arrow import write_arrow, write_parquet
 from workbench.transfer.export_columns import Written
 from workbench.transfer.export_csv import write_csv
-from workbench.transfer.export_excel import WorkbookFile, write_excel
+from workbench.transfer.export_excel import write_excel, write_sheet
 from workbench.transfer.export_json import write_json, write_lines
+from workbench.transfer.workbook_write import WorkbookFile
 
 __all__ = ["FORMATS", "TYPED", "WORKBOOK", "file_name", "format_of", "tables", "writer_of"]
 
@@ -71,7 +73,7 @@ def tables(folder: Path, format: str) -> Iterator[WriteTable]:
     """Give what writes one table after another into `folder`, each into its file or sheet."""
     if format == "xlsx":
         with WorkbookFile(folder / WORKBOOK) as workbook:
-            yield workbook.sheet
+            yield partial(write_sheet, workbook)
         return
     write = writer_of(format)
     yield lambda plural, columns, batches: write(

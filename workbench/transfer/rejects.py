@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +24,7 @@ from workbench.transfer.readers import ARROW, JSON, PARQUET, ROW_LABELS, WORKBOO
 from workbench.transfer.rejects_text import Problems, write_csv, write_json
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.workbook import Workbook
-from workbench.transfer.workbook_write import write_sheet
+from workbench.transfer.workbook_write import WorkbookFile, escaped, text_cell
 from workbench.transfer.workbook_xml import Cell
 
 Writer: TypeAlias = Callable[[Opening, Feed, Problems, Path], None]
@@ -188,22 +188,34 @@ def _write_flat(_opening: Opening, feed: Feed, problems: Problems, place: Path) 
 def _write_workbook(opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
     workbook = Workbook(opening.path, opening.file)
     header_row = feed.how.header_row or 1
-
-    def rows() -> Iterator[list[Cell | None]]:
-        number = 0
-        again = False
-        for n, cells in workbook.rows(sheet):
-            row = [cells.get(place) for place in range(max(cells) + 1)]
-            if n == header_row:
-                again = row[0] is not None and row[0].text.strip().casefold() == REJECTED_FOR
-                yield [Cell(REJECTED_FOR), *row[again:]]
-            elif n > header_row:
-                number += 1
-                if number in problems:
-                    yield [Cell(problems[number]), *row[again:]]
-
     try:
-        sheet = next(sheet for sheet in workbook.sheets if sheet.name == feed.how.sheet)
-        write_sheet(place, sheet.name, rows())
+        source = next(sheet for sheet in workbook.sheets if sheet.name == feed.how.sheet)
+        rows = ((n, cells) for n, cells in workbook.rows(source) if n >= header_row)
+        _, cells = next(rows)
+        header = _listed(cells)
+        again = header[0] is not None and header[0].text.strip().casefold() == REJECTED_FOR
+        header = [Cell(REJECTED_FOR), *header[again:]]
+        names = [cell.text if cell else "" for cell in header]
+        with WorkbookFile(place) as made, made.sheet(source.name, names) as sheet:
+            sheet.add([_cell(cell) for cell in header])
+            for number, (_, cells) in enumerate(rows, start=1):
+                if number in problems:
+                    row = [Cell(problems[number]), *_listed(cells)[again:]]
+                    sheet.add([_cell(cell) for cell in row])
     finally:
         workbook.close()
+
+
+def _listed(cells: dict[int, Cell]) -> list[Cell | None]:
+    return [cells.get(place) for place in range(max(cells) + 1)]
+
+
+def _cell(cell: Cell | None) -> str:
+    """Return a cell as text, whatever it looks like; formulas and errors stay what they are."""
+    if cell is None:
+        return ""
+    if cell.problem is None:
+        return text_cell(cell.text)
+    if cell.text.startswith("="):
+        return f"><f>{escaped(cell.text[1:])}</f></c>"
+    return f' t="e"><v>{escaped(cell.text)}</v></c>'
