@@ -13,15 +13,14 @@ import pytest
 from sqlalchemy.dialects.postgresql import dialect
 
 from workbench.entities import STORED, Stored
+from workbench.entities.composite import Attributes, Labels
 from workbench.entities.fields import (
     Address,
-    Attributes,
     Bytes,
     Choice,
     Digest,
     Flag,
     Kind,
-    Labels,
     Number,
     Reference,
     Text,

@@ -11,14 +11,13 @@ from sqlalchemy.dialects.postgresql import dialect
 from workbench.editing.columns import columns_of
 from workbench.entities import ENTITIES, LINKS, STORED, Entity, Stored
 from workbench.entities.base import STAMPS
+from workbench.entities.composite import Attributes, Labels
 from workbench.entities.fields import (
-    Attributes,
     Bytes,
     Choice,
     Digest,
     Flag,
     Kind,
-    Labels,
     Number,
     Reference,
     Text,

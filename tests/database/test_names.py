@@ -5,7 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from workbench.entities.fields import BLANKS, INVISIBLE, Labels, Text
+from workbench.entities.characters import BLANKS, INVISIBLE
+from workbench.entities.composite import Labels
+from workbench.entities.fields import Text
 from workbench.entities.types import NAME_CHARACTERS
 from workbench.transfer.checks import check
 

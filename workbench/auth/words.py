@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.entities.fields import unturned
+from workbench.entities.characters import unturned
 
 __all__ = ["plain", "unturned"]
 

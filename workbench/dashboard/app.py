@@ -17,7 +17,7 @@ from workbench.dashboard.state import MEMBERS, STORY_ENTITIES, Place, State
 from workbench.dashboard.world import world_page
 from workbench.dashboard.worlds import worlds_page
 from workbench.entities import ENTITIES
-from workbench.entities.fields import unturned
+from workbench.entities.characters import unturned
 from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
 from workbench.store.overview import numbers

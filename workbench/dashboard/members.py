@@ -10,7 +10,7 @@ import ipywidgets
 import traitlets
 
 from workbench.dashboard.standing import reading_note
-from workbench.entities.fields import unturned
+from workbench.entities.characters import unturned
 from workbench.entities.types import MemberRole
 from workbench.entities.world import World
 from workbench.errors import InvalidDraft, WorkbenchError

@@ -1,6 +1,6 @@
-"""The kinds of value a field can hold, each with its rule.
+"""The kinds of value a field can hold, each with its rule; `composite` has those of several.
 
-A rule is stated once, here, and used three times: pydantic applies it to one value
+A rule is stated once, there or here, and used three times: pydantic applies it to one value
 (`clean`, then `problem`), imports apply it to a whole column (`workbench.transfer.checks`
 finds the offending cells, `problem` words the message), forms and grids show its limits.
 A test proves that row and column agree.
@@ -8,11 +8,9 @@ A test proves that row and column agree.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -20,41 +18,19 @@ from uuid import UUID
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from workbench.entities.characters import BLANKS, INVISIBLE
+
 NAME_CHARACTERS = 255
 INTEGER_MAXIMUM = 2**31 - 1  # PostgreSQL's integer
-JSON_LEVELS = 100  # far below the 1,000 or so at which Python itself gives up
 
-BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
-"""What `str.strip` takes away."""
-
-INVISIBLE = (
-    "\u00ad\u034f\u061c\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-"""What takes no place on a page, as ranges: Unicode's Default_Ignorable_Code_Point."""
-
-_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOWS = re.compile(f"[^{BLANKS}{INVISIBLE}]")
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_TOO_DEEP = f"This is nested too deep: at most {JSON_LEVELS} levels fit."
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
-
-
-def unturned(text: str) -> str:
-    r"""Return `text` as it is shown: without marks that turn the writing of what follows them.
-
-    Names may hold them, and one that does must not mirror what stands beside it.
-
-    >>> unturned("Eve\u202e (owner)")
-    'Eve (owner)'
-    """
-    return text if text.isascii() else text.translate(_TURNS)
 
 
 @dataclass(frozen=True)
@@ -300,127 +276,6 @@ class Reference(Kind):
         if value is None or isinstance(value, UUID):
             return None
         return f"This must be the id (a UUID) of a {self.target}."
-
-
-@dataclass(frozen=True)
-class Labels(Kind):
-    """A list of short texts. In a file: `a; b`, or a JSON list."""
-
-    word: ClassVar[str] = "tags"
-
-    _label: ClassVar[Text] = Text(max_length=NAME_CHARACTERS, blank=False)
-
-    def read(self, text: str) -> list[str]:
-        if not text.lstrip().startswith("["):
-            return [part.strip() for part in text.split(";") if part.strip()]
-        try:
-            return json.loads(text)  # type: ignore[no-any-return]  # `problem` looks at it
-        except (ValueError, RecursionError):
-            raise ValueError('This is not a list (write a; b or ["a", "b"]).') from None
-
-    def write(self, value: Sequence[str]) -> str:
-        plain = all(";" not in label for label in value) and not (
-            value and value[0].startswith("[")
-        )
-        return "; ".join(value) if plain else json.dumps(list(value), ensure_ascii=False)
-
-    def clean(self, value: Any) -> Any:
-        if value is None or isinstance(value, str | bytes | Mapping):
-            return value
-        try:
-            return [self._label.clean(label) for label in value]
-        except TypeError:
-            return value
-
-    def problem(self, value: Any) -> str | None:
-        if value is None:
-            return None
-        if not isinstance(value, list):
-            return "This must be a list of short texts."
-        for label in value:
-            message = self._label.problem(label)
-            if message:
-                return f"One of these is wrong: {message}"
-        return None
-
-
-@dataclass(frozen=True)
-class Attributes(Kind):
-    """A JSON object of fields that no column is there for."""
-
-    word: ClassVar[str] = "json"
-
-    def read(self, text: str) -> Any:
-        try:
-            return json.loads(text, parse_constant=_refuse_constant)
-        except RecursionError:
-            raise ValueError(_TOO_DEEP) from None
-        except ValueError:
-            raise ValueError('This is not a JSON object such as {"house": "Stark"}.') from None
-
-    def write(self, value: Any) -> str:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-    def problem(self, value: Any) -> str | None:
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            return 'This must be an object such as {"house": "Stark"}.'
-        try:
-            text = json.dumps(value, allow_nan=False)
-        except RecursionError:
-            return _TOO_DEEP
-        except (TypeError, ValueError):
-            return "This holds something JSON has no word for, such as NaN or a date."
-        if _too_deep(value):
-            return _TOO_DEEP
-        if _odd_names(value):
-            return 'The names in an object must be text, as in {"house": "Stark"}.'
-        if "\\u0000" in text.replace("\\\\", ""):
-            return "This holds a NUL character, which PostgreSQL cannot store. Take it out."
-        if "\\ud" in text.lower() and _lone_surrogate(value):
-            return "This holds half a character (a lone surrogate). Take it out."
-        return None
-
-
-def _refuse_constant(word: str) -> float:
-    raise ValueError(word)
-
-
-def _too_deep(value: object) -> bool:
-    """Whether objects and lists in `value` lie deeper in one another than may be."""
-    level = [value]
-    for _ in range(JSON_LEVELS):
-        below: list[object] = []
-        for one in level:
-            if isinstance(one, dict):
-                below.extend(one.values())
-            elif isinstance(one, list | tuple):
-                below.extend(one)
-        level = below
-    return any(isinstance(one, dict | list | tuple) for one in level)
-
-
-def _odd_names(value: object) -> bool:
-    """Whether an object somewhere in `value` has a name that JSON would turn into text."""
-    left = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            if not all(isinstance(name, str) for name in one):
-                return True
-            left.extend(one.values())
-        elif isinstance(one, list | tuple):
-            left.extend(one)
-    return False
-
-
-def _lone_surrogate(value: object) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
+from workbench.entities.composite import Attributes, Labels
 from workbench.entities.fields import (
     NAME_CHARACTERS,
     Address,
-    Attributes,
     Choice,
     Digest,
     Flag,
-    Labels,
     Number,
     Text,
     Whole,

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from workbench.entities.fields import Bytes, Kind, Labels, Number
+from workbench.entities.composite import Labels
+from workbench.entities.fields import Bytes, Kind, Number
 from workbench.errors import Refused, shown
 from workbench.frames.write import array
 from workbench.transfer.export_rows import write_table

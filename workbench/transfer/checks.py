@@ -15,16 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.entities.fields import (
-    BLANKS,
-    INVISIBLE,
-    Address,
-    Attributes,
-    Kind,
-    Number,
-    Text,
-    Whole,
-)
+from workbench.entities.characters import BLANKS, INVISIBLE
+from workbench.entities.composite import Attributes
+from workbench.entities.fields import Address, Kind, Number, Text, Whole
 
 _NO_LINE = rf"[\x00-\x1f\x7f-\x{{9f}}]|^[{BLANKS}{INVISIBLE}]*$"  # controls, or nothing that shows
 _PLAIN_WHOLE = r"^(0|-?[1-9][0-9]{0,8})$"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from workbench.entities.fields import Flag, Labels, Number
+from workbench.entities.composite import Labels
+from workbench.entities.fields import Flag, Number
 from workbench.transfer.export_columns import Written, moment, parts, refuse_bytes
 from workbench.transfer.formulas import disarmed
 

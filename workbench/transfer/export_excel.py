@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from workbench.entities.fields import Labels
+from workbench.entities.composite import Labels
 from workbench.errors import Refused, shown
 from workbench.transfer.export_columns import Written, moment, parts, refuse_bytes
 from workbench.transfer.formulas import disarmed, is_formula

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.entities.fields import BLANKS, Text
+from workbench.entities.characters import BLANKS
+from workbench.entities.fields import Text
 from workbench.transfer.checks import Anything, Checked, check, clean_names, is_text
 from workbench.transfer.columns import Columns, columns, missing
 from workbench.transfer.dates import tells_dates, wrong_dates

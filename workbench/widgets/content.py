@@ -8,7 +8,7 @@ from typing import Any
 
 import traitlets
 
-from workbench.entities.fields import unturned
+from workbench.entities.characters import unturned
 from workbench.widgets.rpc import Handler, Rpc
 
 __all__ = ["Content", "Element", "element", "picture"]

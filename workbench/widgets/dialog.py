@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from workbench.entities.fields import unturned
+from workbench.entities.characters import unturned
 from workbench.widgets.rpc import Handler, Rpc
 
 __all__ = ["Messages"]
