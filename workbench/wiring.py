@@ -249,8 +249,8 @@ def _database(address: Address, settings: Settings, **options: Any) -> Database:
         statement_timeout_seconds=settings.statement_timeout_seconds,
         **options,
     )
-    if made.source == _NOTEBOOK:
-        made.where = notebook_cell
+    if options.get("source") == _NOTEBOOK:
+        made.provenance.where = notebook_cell
     return made
 
 

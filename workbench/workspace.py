@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from workbench.collection import Collection, LinkCollection
-from workbench.database.engine import Database, Login
+from workbench.database.connecting import Login
+from workbench.database.engine import Database
 from workbench.entities.act import ACT, Act, ActDraft
 from workbench.entities.book import BOOK, Book, BookDraft
 from workbench.entities.image import IMAGE, Image, ImageDraft

@@ -63,7 +63,7 @@ def test_a_kernel_itself_tells_its_cell(monkeypatch):
 
 async def test_each_change_says_from_where_it_came(wb):
     place = ["page one"]
-    wb.database.where = lambda: place[0]
+    wb.database.provenance.where = lambda: place[0]
 
     async def sources():
         return list((await wb.changes())["source"])

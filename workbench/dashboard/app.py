@@ -44,7 +44,7 @@ class Dashboard(ipywidgets.GridBox):
     def __init__(self, workspace: Workspace, place: Place | None = None) -> None:
         self.workspace = workspace
         self.state = State()
-        workspace.database.where = lambda: f"dashboard, {self.state.place}"
+        workspace.database.provenance.where = lambda: f"dashboard, {self.state.place}"
         self.tasks = TaskSet(self._failed)
         self.nav = Content(on_action=self._go)
         self.nav.add_class("wb-nav")

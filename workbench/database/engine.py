@@ -3,102 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from workbench.database.address import Address
-from workbench.database.network import SERVER_SETTINGS, notice_silence
-from workbench.database.translate import translated, unreachable
-from workbench.errors import BadSettings, Conflict, InvalidDraft, NotAllowed, WorkbenchError
+from workbench.database.connecting import Connecting, Login
+from workbench.database.provenance import Provenance, refuse_unstorable
+from workbench.database.refusals import in_the_past, of_a_reader
+from workbench.database.transaction import Transaction, repeatedly
+from workbench.database.translate import translated
+from workbench.errors import NotAllowed, WorkbenchError
 
-__all__ = ["Database", "Login"]
+__all__ = ["Database"]
 
 T = TypeVar("T")
 
-# The role of a user whose login writes nowhere; null for everybody else.
-_READER = text(
-    'SELECT u.role::text FROM public."user" AS u WHERE u.id = rules.acting_user()'
-    " AND NOT has_any_column_privilege('public.world', 'INSERT')"
-)
-_TOKEN_READS = "This token may only read. Use one that may write: your account's page makes one."
-_ACCOUNT_READS = "Your account may only read. An administrator of this installation changes that."
-
-
-_ATTEMPTS = 8
-_FIRST_PAUSE_SECONDS = 0.02
-_LONGEST_PAUSE_SECONDS = 1.0
 _RECYCLED_SECONDS = 3 * 3600
 _PAST_CONNECTIONS = 1  # and another for a moment: a login may open ten in all
-_STILL_GOOD = text("SELECT 1")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_SOURCE_MAXIMUM_CHARACTERS = 500
-_SOURCE_KEY = "workbench.source"
-_SOURCE = text("SELECT set_config('workbench.source', :source, false)")
-_REASON = text(
-    "SELECT set_config('workbench.reason', :reason, true),"
-    " set_config('workbench.source', coalesce(:source, ''), true)"
-)
 
 
-@dataclass
-class _Transaction:
-    """A block: its connection, which work inside it takes turns on.
-
-    `doubtful` says that something failed inside. Whoever caught that may have left the
-    transaction failed, and PostgreSQL answers the COMMIT of such a one with a silent ROLLBACK.
-    """
-
-    connection: AsyncConnection
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    doubtful: bool = False
-    ended: bool = False
-
-    @asynccontextmanager
-    async def taking_turn(self) -> AsyncIterator[AsyncConnection]:
-        async with self.turn:
-            if self.ended:
-                raise WorkbenchError(
-                    "The transaction in which this work was started has ended, and this is not "
-                    "done. Await work inside the block that starts it."
-                )
-            try:
-                yield self.connection
-            except BaseException:
-                self.doubtful = True
-                raise
-
-    async def check(self) -> None:
-        """Raise if the transaction has failed: what was written in it is lost."""
-        if self.doubtful:
-            async with self.turn:
-                await self.connection.execute(_STILL_GOOD)
-
-
-class Login(Protocol):
-    """Gives the address of a database with a login that is good for some hours."""
-
-    async def address(self, *, afresh: bool = False) -> Address:
-        """Return the address; with a new login if the last one is refused."""
-        ...
-
-    async def close(self) -> None:
-        """End the logins that were given."""
-        ...
-
-
-class Database:
+class Database(Connecting):
     """A pool of connections, on which everybody inside one `transaction` block shares one.
 
     Parameters
@@ -120,8 +51,8 @@ class Database:
     ----------
     moment
         When this is, if it is a past (`at`); None for the present.
-    where
-        Says where the program is at each change, for the history, instead of `source`.
+    provenance
+        What is told to the history: it may say where the program is, instead of `source`.
     """
 
     def __init__(
@@ -138,26 +69,19 @@ class Database:
         statement_timeout_seconds: float = 600,
         recycled_seconds: float = _RECYCLED_SECONDS,
     ) -> None:
-        self.address = address
-        self.userid = userid
-        self.source = source
-        self._login = login
-        self.connect_timeout_seconds = connect_timeout_seconds
+        super().__init__(
+            address,
+            userid=userid,
+            source=source,
+            role=role,
+            login=login,
+            connect_timeout_seconds=connect_timeout_seconds,
+            statement_timeout_seconds=statement_timeout_seconds,
+        )
         self.pool_timeout_seconds = pool_timeout_seconds
         self.recycled_seconds = recycled_seconds
         self.moment: datetime | None = None
-        self.where: Callable[[], str | None] | None = None
-        self.settings = {
-            "application_name": "workbench",
-            "TimeZone": "UTC",
-            "search_path": "public",
-            **SERVER_SETTINGS,
-            "statement_timeout": str(int(statement_timeout_seconds * 1000)),
-            "workbench.userid": str(userid or ""),
-            "workbench.source": source or "",
-        }
-        if role is not None:
-            self.settings["role"] = role
+        self.provenance = Provenance(source)
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self.connect,
@@ -172,7 +96,7 @@ class Database:
         )
         self._transactions = self.engine.execution_options(isolation_level="READ COMMITTED")
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._current: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
+        self._current: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
 
     def at(self, moment: datetime) -> Database:
         """Return the same database as it was at `moment`, for reading alone; the caller closes it.
@@ -196,50 +120,6 @@ class Database:
             "jit": "off",  # what PostgreSQL expects of these views is more than they cost
         }
         return past
-
-    async def connect(self) -> asyncpg.Connection:
-        """Open a connection outside the pool; the caller closes it."""
-        await self.sign_in()
-        try:
-            try:
-                return await self._connected()
-            except asyncpg.InvalidAuthorizationSpecificationError:  # or a wrong password
-                if self._login is None:
-                    raise
-                self.address = await self._login.address(afresh=True)
-                return await self._connected()
-        except (
-            OSError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            TimeoutError,
-            UnicodeError,  # a host whose name cannot be one
-        ) as error:
-            trouble = self.address.trouble_with_files()
-            if trouble:
-                raise BadSettings(trouble) from error
-            raise unreachable(error, self.address.shown, self._grant()) from error
-
-    def _grant(self) -> str:
-        """Return what lets the role of the address connect."""
-        user = _quoted(self.address.user or "…")
-        if "role" in self.settings:
-            return f"GRANT {_quoted(self.settings['role'])} TO {user}"
-        return f"GRANT CONNECT ON DATABASE {_quoted(self.address.database)} TO {user}"
-
-    async def _connected(self) -> asyncpg.Connection:
-        connection = await asyncpg.connect(
-            self.address.url,
-            timeout=self.connect_timeout_seconds,
-            server_settings=self.settings,
-        )
-        notice_silence(connection)
-        return connection
-
-    async def sign_in(self) -> None:
-        """Make sure that `address` holds a login that lives for some hours."""
-        if self._login is not None:
-            self.address = await self._login.address()
 
     async def close(self) -> None:
         """Close all connections; the next use opens new ones, on whatever loop it runs."""
@@ -277,51 +157,32 @@ class Database:
             return
         self._keep_to_one_loop()
         async with self._explained():
-            with translated(), self._kept_past():
+            with translated():
                 async with self.engine.connect() as connection:
-                    await self._tell_source(connection)
+                    await self.provenance.tell_source(connection)
                     yield connection
 
     @asynccontextmanager
     async def _explained(self) -> AsyncIterator[None]:
-        """Say of what is refused to a user who may write nowhere why that is so."""
+        """Say of what is refused to whom only reads why that is so."""
         try:
             yield
         except NotAllowed as error:
+            if self.moment is not None:
+                raise in_the_past(self.moment) from error
             login = (self.address.user or "").startswith("workbench_login_")
-            if not login or self.moment is not None or error.entity in ("user", "login"):
+            if not login or error.entity in ("user", "login"):
                 raise
-            role = None
-            with suppress(DBAPIError, WorkbenchError):  # it may have ended meanwhile
-                async with self.engine.connect() as connection:
-                    role = await connection.scalar(_READER)
-            if role is None:
+            told = await of_a_reader(self.engine, error)
+            if told is None:
                 raise
-            raise NotAllowed(
-                _ACCOUNT_READS if role == "viewer" else _TOKEN_READS, entity=error.entity
-            ) from error
-
-    @contextmanager
-    def _kept_past(self) -> Iterator[None]:
-        """Say of what a read-only connection refuses that it is a past that is looked at."""
-        try:
-            yield
-        except NotAllowed as error:
-            if self.moment is None:
-                raise
-            raise self._is_past() from error
-
-    def _is_past(self) -> NotAllowed:
-        return NotAllowed(
-            f"This workspace shows {self.moment:%Y-%m-%d %H:%M:%S %Z} and only reads. Write in the "
-            "one that `as_of` was asked of."
-        )
+            raise told from error
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection inside the caller's transaction, or inside one of its own."""
         if self.moment is not None:
-            raise self._is_past()
+            raise in_the_past(self.moment)
         current = self._current.get()
         if current is not None:
             async with current.taking_turn() as connection:
@@ -331,7 +192,7 @@ class Database:
         async with self._explained():
             with translated():
                 async with self._transactions.begin() as connection:
-                    await self._tell(connection)
+                    await self.provenance.tell(connection)
                     yield connection
 
     @asynccontextmanager
@@ -356,9 +217,9 @@ class Database:
             itself again, `atomically` can.
         """
         if self.moment is not None:
-            raise self._is_past()
+            raise in_the_past(self.moment)
         for value in (reason, source):
-            _refuse_unstorable(value)
+            refuse_unstorable(value)
         outer = self._current.get()
         if outer is not None:
             # The turn is held to the block's end: savepoints of parallel blocks must not cross.
@@ -374,14 +235,14 @@ class Database:
         async with self._explained():
             with translated(around=True):
                 async with self._transactions.begin() as connection:
-                    await self._tell(connection, reason, source)
+                    await self.provenance.tell(connection, reason, source)
                     async with self._block(connection):
                         yield
 
     @asynccontextmanager
     async def _block(self, connection: AsyncConnection) -> AsyncIterator[None]:
         """Make `connection` the one of everybody inside the block."""
-        block = _Transaction(connection)
+        block = Transaction(connection)
         token = self._current.set(block)
         try:
             yield
@@ -409,9 +270,12 @@ class Database:
                 return await work()
 
         if self.in_transaction:
-            await self._note(reason)
+            if reason is not None:  # kept if nothing was changed before: a changeset has one
+                refuse_unstorable(reason)
+                async with self.writing() as connection:
+                    await self.provenance.tell(connection, reason)
             return await work()
-        return await _repeated(whole)
+        return await repeatedly(whole)
 
     async def repeated(self, work: Callable[[], Awaitable[T]], *, reason: str | None = None) -> T:
         """Run `work`, a single statement, again if another transaction got in its way.
@@ -420,72 +284,9 @@ class Database:
         """
         if reason is not None:
             return await self.atomically(work, reason=reason)
-        return await (work() if self.in_transaction else _repeated(work))
-
-    async def _note(self, reason: str | None) -> None:
-        """Tell the database the reason of a transaction that is under way.
-
-        It is kept if nothing was changed before: a changeset has one reason, the first.
-        """
-        if reason is not None:
-            _refuse_unstorable(reason)
-            async with self.writing() as connection:
-                await self._tell(connection, reason)
-
-    async def _tell(
-        self, connection: AsyncConnection, reason: str | None = None, source: str | None = None
-    ) -> None:
-        """Tell a transaction its reason and source, for its changeset."""
-        source = source or self._here()
-        if reason or source:
-            values = {"reason": reason or "", "source": source or self.source}
-            await connection.execute(_REASON, values)
-
-    async def _tell_source(self, connection: AsyncConnection) -> None:
-        """Tell a connection where its single statements come from, when that has changed."""
-        if self.where is not None and self.moment is None:
-            sync = connection.sync_connection
-            assert sync is not None, "it is open"
-            known, here = sync.info, self._here() or self.source
-            if known.get(_SOURCE_KEY, self.source) != here:
-                await connection.execute(_SOURCE, {"source": here or ""})
-                known[_SOURCE_KEY] = here
-
-    def _here(self) -> str | None:
-        """Return where the program is, if it knows: a cell of a notebook, a page."""
-        said = self.where() if self.where is not None else None
-        return _UNSTORABLE.sub("", said)[:_SOURCE_MAXIMUM_CHARACTERS] if said else None
+        return await (work() if self.in_transaction else repeatedly(work))
 
     async def driver(self, connection: AsyncConnection) -> asyncpg.Connection:
         """Return asyncpg's own connection, for COPY."""
         raw: Any = await connection.get_raw_connection()
         return raw.driver_connection
-
-
-def _quoted(name: str) -> str:
-    """Return the name of a role or a database as a statement holds it."""
-    return (
-        name if re.fullmatch(r"[a-z_][a-z0-9_]*|…", name) else '"' + name.replace('"', '""') + '"'
-    )
-
-
-def _refuse_unstorable(value: str | None) -> None:
-    if value is not None and _UNSTORABLE.search(value):
-        raise InvalidDraft(
-            {"reason": "This holds a NUL or half a character (a lone surrogate). Take it out."}
-        )
-
-
-async def _repeated(work: Callable[[], Awaitable[T]]) -> T:
-    for attempt in range(_ATTEMPTS - 1):
-        try:
-            return await work()
-        except Conflict:
-            await asyncio.sleep(_pause_seconds(attempt))
-    return await work()
-
-
-def _pause_seconds(attempt: int) -> float:
-    """Return a random pause below a bound that doubles: clashing writers part ways."""
-    bound = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0**attempt)
-    return random.uniform(bound / 2, bound)
