@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "transfer": "errors markup entities database store history",
         "widgets": "errors entities",
         "editing": "errors entities database store widgets",
-        "collection": "errors entities database store frames transfer editing",
+        "collection": "errors entities database store frames transfer editing progress",
         "files": "errors entities database store frames transfer progress",
         "workspace": "errors entities database store history frames transfer collection files",
         "dashboard": "errors entities store history widgets editing workspace",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -89,6 +89,7 @@ class Frames(Rows[DraftT, RecordT]):
         limit: int | None = None,
         trashed: bool = False,
         overwrite: bool = False,
+        progress: Callable[[Any], None] | bool | None = None,
         **filters: Any,
     ) -> int:
         """Write the rows that fit to a file, and return how many those are.
@@ -102,28 +103,34 @@ class Frames(Rows[DraftT, RecordT]):
             Its end tells the format: .csv, .xlsx, .json, .jsonl, .parquet or .arrow.
         overwrite
             Whether a file that is there is replaced.
+        progress
+            True shows a bar in a notebook or a terminal; or what is called with each step.
 
         Raises
         ------
         Refused
             The name tells no format, the file is there, or Excel cannot hold the rows.
         """
+        from workbench.progress import watched
         from workbench.transfer.export_rows import export_rows
 
-        return await export_rows(
-            self.database,
-            self.stored,
-            Path(path),
-            world=None if world is None else await world_id(self.database, world),
-            filters=filters,
-            search=search,
-            columns=columns,
-            names=names,
-            trashed=trashed,
-            limit=limit,
-            order=[order] if isinstance(order, str) else order,
-            overwrite=overwrite,
-        )
+        within = None if world is None else await world_id(self.database, world)
+        with watched(progress) as watch:
+            return await export_rows(
+                self.database,
+                self.stored,
+                Path(path),
+                world=within,
+                filters=filters,
+                search=search,
+                columns=columns,
+                names=names,
+                trashed=trashed,
+                limit=limit,
+                order=[order] if isinstance(order, str) else order,
+                overwrite=overwrite,
+                progress=watch,
+            )
 
     async def save(
         self,

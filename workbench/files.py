@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.transfer.archive import ArchiveReport
     from workbench.transfer.export import ExportReport
-    from workbench.transfer.loading import Loading
+    from workbench.transfer.following import Following
     from workbench.transfer.proposal import Plan
     from workbench.transfer.report import LoadReport
 
@@ -82,21 +82,21 @@ class Files:
             Counts by table, problems and notes. `written` tells whether anything was written;
             `rejects` has what was left out: paths, and frames for frames.
         """
-        from workbench.progress import shown_progress
+        from workbench.progress import watched
         from workbench.transfer.load import load
         from workbench.transfer.options import Reading
 
         reading = Reading(table, encoding, delimiter, sheet, header_row, columns or {})
         given = _arrow(sources) if isinstance(sources, Mapping) else sources
         name = None if world is None else await self._world_path(world)
-        with shown_progress(quiet=progress is not True) as bar:
+        with watched(progress) as watch:
             report = await load(
                 self.database,
                 given,
                 world=name,
                 dry_run=dry_run,
                 reason=reason,
-                progress=progress if callable(progress) else bar,
+                progress=watch,
                 reading=reading,
                 remember=remember,
                 on_problem=on_problem,
@@ -164,7 +164,7 @@ class Files:
 
         return open_plan(self.database, path)
 
-    def loading(self, sources: Any, **options: Any) -> Loading:
+    def loading(self, sources: Any, **options: Any) -> Following[LoadReport]:
         """Import as `load` does, with its options, and give each step to an `async for`.
 
         Leaving the loop early undoes the import; after it, `report` has what `load` returns.
@@ -176,12 +176,18 @@ class Files:
         ...     print(step)
         >>> loading.report  # doctest: +SKIP
         """
-        from workbench.transfer.loading import Loading
+        from workbench.transfer.following import Following
 
-        return Loading(lambda watch: self.load(sources, progress=watch, **options))
+        return Following(lambda watch: self.load(sources, progress=watch, **options))
 
     async def export(
-        self, folder: Path | str, *, world: WorldKey, format: str = "csv", overwrite: bool = False
+        self,
+        folder: Path | str,
+        *,
+        world: WorldKey,
+        format: str = "csv",
+        overwrite: bool = False,
+        progress: Callable[[Any], None] | bool | None = None,
     ) -> ExportReport:
         """Write a world as files that import again to the same world.
 
@@ -192,11 +198,31 @@ class Files:
             workbook with a sheet for each.
         overwrite
             Whether the folder may hold something already; files of the same name are replaced.
+        progress
+            As for `load`. Cancelling leaves nothing in the folder that was not there.
         """
+        from workbench.progress import watched
         from workbench.transfer.export import export
 
         where = await world_id(self.database, world)
-        return await export(self.database, where, _path(folder), format=format, overwrite=overwrite)
+        with watched(progress) as watch:
+            return await export(
+                self.database,
+                where,
+                _path(folder),
+                format=format,
+                overwrite=overwrite,
+                progress=watch,
+            )
+
+    def exporting(self, folder: Path | str, **options: Any) -> Following[ExportReport]:
+        """Export as `export` does, with its options, and give each step to an `async for`.
+
+        Leaving the loop early leaves nothing in the folder that was not there.
+        """
+        from workbench.transfer.following import Following
+
+        return Following(lambda watch: self.export(folder, progress=watch, **options))
 
     async def archive(
         self,
@@ -205,6 +231,7 @@ class Files:
         *,
         history: bool = False,
         overwrite: bool = False,
+        progress: Callable[[Any], None] | bool | None = None,
     ) -> ArchiveReport:
         """Write a whole world, as it is at one moment, to one file that `restore` reads.
 
@@ -214,13 +241,33 @@ class Files:
             Whether ids, owners, versions, times and all changes go along, to be read.
         overwrite
             Whether a file that is there is replaced.
+        progress
+            As for `load`. Cancelling leaves no file.
         """
+        from workbench.progress import watched
         from workbench.transfer.archive import archive
 
         where = await world_id(self.database, world)
-        return await archive(
-            self.database, where, _path(path), history=history, overwrite=overwrite
-        )
+        with watched(progress) as watch:
+            return await archive(
+                self.database,
+                where,
+                _path(path),
+                history=history,
+                overwrite=overwrite,
+                progress=watch,
+            )
+
+    def archiving(
+        self, world: WorldKey, path: Path | str, **options: Any
+    ) -> Following[ArchiveReport]:
+        """Write an archive as `archive` does, and give each step to an `async for`.
+
+        Leaving the loop early leaves no file.
+        """
+        from workbench.transfer.following import Following
+
+        return Following(lambda watch: self.archive(world, path, progress=watch, **options))
 
     async def restore(
         self,
@@ -229,12 +276,13 @@ class Files:
         merge: bool = False,
         dry_run: bool = False,
         reason: str | None = None,
-        progress: Callable[[Any], None] | None = None,
+        progress: Callable[[Any], None] | bool | None = None,
     ) -> LoadReport:
         """Bring the world in an archive into this database, all or nothing.
 
         It belongs to you then; ids, versions and times are new. With `merge`, the rows go into
         your world of the same name, if there is one, as an import's do.
+        `progress` is as for `load`.
 
         Raises
         ------
@@ -243,16 +291,27 @@ class Files:
         Refused
             You have a world of this name, and `merge` is not said.
         """
+        from workbench.progress import watched
         from workbench.transfer.restore import restore
 
-        return await restore(
-            self.database,
-            _path(path),
-            merge=merge,
-            dry_run=dry_run,
-            reason=reason,
-            progress=progress,
-        )
+        with watched(progress) as watch:
+            return await restore(
+                self.database,
+                _path(path),
+                merge=merge,
+                dry_run=dry_run,
+                reason=reason,
+                progress=watch,
+            )
+
+    def restoring(self, path: Path | str, **options: Any) -> Following[LoadReport]:
+        """Restore as `restore` does, with its options, and give each step to an `async for`.
+
+        Leaving the loop early undoes it.
+        """
+        from workbench.transfer.following import Following
+
+        return Following(lambda watch: self.restore(path, progress=watch, **options))
 
     async def bible(self, world: WorldKey, path: Path | str, *, overwrite: bool = False) -> int:
         """Write a world as a book to read, in one file: .html or .md; return its bytes.
@@ -265,15 +324,24 @@ class Files:
         where = await world_id(self.database, world)
         return await bible(self.database, where, _path(path), overwrite=overwrite)
 
-    async def write(self, frame: pd.DataFrame, path: Path | str, *, overwrite: bool = False) -> int:
+    async def write(
+        self,
+        frame: pd.DataFrame,
+        path: Path | str,
+        *,
+        overwrite: bool = False,
+        progress: Callable[[Any], None] | bool | None = None,
+    ) -> int:
         """Write any frame to a file, whose end tells the format; return how many rows it has.
 
         CSV, Excel, JSON, JSON lines, Parquet or Arrow; texts that a spreadsheet would run as
-        formulas are marked as text. The file appears when it is whole.
+        formulas are marked as text. The file appears when it is whole. `progress` is as for `load`.
         """
         from workbench.frames import write
+        from workbench.progress import watched
 
-        return await write(frame, _path(path), overwrite=overwrite)
+        with watched(progress) as watch:
+            return await write(frame, _path(path), overwrite=overwrite, progress=watch)
 
     async def _world_path(self, world: WorldKey) -> str:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Progress of an import, where people see it: in the terminal, or in a notebook."""
+"""Progress of a transfer, where people see it: in the terminal, or in a notebook."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def shown_progress(*, quiet: bool = False) -> Iterator[Callable[[Any], None] | N
             yield show
     else:
         yield None
+
+
+@contextmanager
+def watched(
+    progress: Callable[[Any], None] | bool | None,
+) -> Iterator[Callable[[Any], None] | None]:
+    """Give what a caller's `progress` stands for: what is called, or with True a bar."""
+    with shown_progress(quiet=progress is not True) as bar:
+        yield progress if callable(progress) else bar
 
 
 @contextmanager

@@ -304,6 +304,33 @@ async def test_an_import_that_is_stopped_writes_nothing(workbench, large, sql, n
     assert await left_behind(sql) == []
 
 
+WAITING = """
+SELECT pid FROM pg_locks WHERE NOT granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("export", "files", "--world", "Denmark"), ("archive", "Denmark", "denmark.zip")],
+)
+async def test_writing_that_is_interrupted_leaves_no_file(workbench, good, sql, arguments):
+    workbench("import", good)
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE persona_relation IN ACCESS EXCLUSIVE MODE")
+        with workbench.start(*arguments) as process:
+            end = time.monotonic() + 30
+            while await sql.fetchval(WAITING) is None:
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < end
+            assert os.listdir(workbench.folder)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == ("", "Stopped. What was under way is undone.\n")
+    assert os.listdir(workbench.folder) == []
+
+
 async def left_behind(sql: asyncpg.Connection) -> list[str]:
     """Return tables that an import made for itself."""
     rows = await sql.fetch(

@@ -225,15 +225,15 @@ async def test_a_failure_leaves_nothing_half_done(
     from workbench.transfer import export as module
 
     written: list[str] = []
-    real = module._write_table
+    real = module.layout
 
-    def full(stream: Any, stored: Any, *rest: Any) -> int:
+    def full(stored: Any, *rest: Any) -> Any:
         if len(written) == 3:
             raise OSError(28, "No space left on device", stored.plural)
         written.append(stored.plural)
-        return real(stream, stored, *rest)
+        return real(stored, *rest)
 
-    monkeypatch.setattr(module, "_write_table", full)
+    monkeypatch.setattr(module, "layout", full)
     with pytest.raises(WorkbenchError, match="No space left"):
         await export(database, elsinore.id, tmp_path / "deep" / "out")
     assert names(tmp_path) == []

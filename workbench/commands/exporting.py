@@ -25,7 +25,9 @@ def export(
 
     async def work() -> Any:
         async with await connect(source="workbench export") as wb:
-            return await wb.export(folder, world=world, format=format, overwrite=overwrite)
+            return await wb.export(
+                folder, world=world, format=format, overwrite=overwrite, progress=True
+            )
 
     typer.echo(str(asyncio.run(work())))
 
@@ -48,7 +50,9 @@ def archive(
 
     async def work() -> Any:
         async with await connect(source="workbench archive") as wb:
-            return await wb.archive(world, file, history=history, overwrite=overwrite)
+            return await wb.archive(
+                world, file, history=history, overwrite=overwrite, progress=True
+            )
 
     typer.echo(str(asyncio.run(work())))
 
@@ -79,13 +83,11 @@ def restore(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Bring the world in an archive into the database, all or nothing."""
-    from workbench.progress import shown_progress
     from workbench.wiring import connect
 
     async def work() -> Any:
         async with await connect(source="workbench restore") as wb:
-            with shown_progress(quiet=as_json) as progress:
-                return await wb.restore(file, merge=merge, dry_run=dry_run, progress=progress)
+            return await wb.restore(file, merge=merge, dry_run=dry_run, progress=not as_json)
 
     report = asyncio.run(work())
     typer.echo(json.dumps(report.as_json()) if as_json else str(report))

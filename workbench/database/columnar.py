@@ -6,7 +6,6 @@ with the same settings, and see what is committed.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import weakref
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from workbench.database.engine import Database
 from workbench.database.network import LIBPQ_OPTIONS
+from workbench.database.threads import in_thread, still_wanted
 from workbench.database.translate import translate
 from workbench.errors import Refused, StoreUnavailable
 
@@ -68,21 +68,34 @@ class _Source:
             raise translate(broken) from error
 
     def _with(self, connection: Any, work: Callable[[Any], T], busy: list[Any]) -> T:
-        busy.append(connection)
+        with self._guard:
+            busy.append(connection)
         try:
             result = work(connection)
+            still_wanted()  # else a cancel on its way to it would meet the next statement
         except BaseException:
+            self._let_go(busy)
             with contextlib.suppress(Exception):
                 connection.close()
             raise
-        finally:
-            busy.clear()
+        self._let_go(busy)
         with self._guard:
             if not self._idle:
                 self._idle.append(connection)
                 return result
         connection.close()
         return result
+
+    def _let_go(self, busy: list[Any]) -> None:
+        with self._guard:
+            busy.clear()
+
+    def cancel(self, busy: list[Any]) -> None:
+        """Stop the statement that runs on a connection, if it is still in use."""
+        with self._guard:
+            for connection in busy:
+                with contextlib.suppress(Exception):
+                    connection.adbc_cancel()
 
     def _take(self) -> Any:
         with self._guard:
@@ -146,7 +159,7 @@ async def snapshot(database: Database, work: Callable[[Stream], T]) -> T:
 
     `stream(statement)` is a context that gives the batches of rows one after another, so that
     no table is in memory whole. `work` runs again from its beginning if the connection turns
-    out to have broken since it was last used.
+    out to have broken since it was last used. Cancelling ends it, and waits until it has ended.
 
     Raises
     ------
@@ -172,10 +185,14 @@ async def snapshot(database: Database, work: Callable[[Stream], T]) -> T:
 
 async def _in_thread(database: Database, work: Callable[[Any], T]) -> T:
     """Run `work` in a thread; cancelling stops its statement on the server too."""
-    busy: list[Any] = []
+
+    async def run() -> T:
+        source, busy = _source(database), list[Any]()
+        return await in_thread(lambda: source.run(work, busy), stop=lambda: source.cancel(busy))
+
     await database.sign_in()
     try:
-        return await asyncio.to_thread(_source(database).run, work, busy)
+        return await run()
     except _NotOpened:
         # The pool's driver fails for the same reason, as a rule, and knows to tell it; unless
         # the login was refused, and it now has another.
@@ -183,20 +200,22 @@ async def _in_thread(database: Database, work: Callable[[Any], T]) -> T:
         await (await database.connect()).close()
         if database.address == before:
             raise
-        return await asyncio.to_thread(_source(database).run, work, busy)
-    except asyncio.CancelledError:
-        for connection in busy:
-            with contextlib.suppress(Exception):
-                connection.adbc_cancel()
-        raise
+        return await run()
 
 
 @contextmanager
 def _batches(connection: Any, statement: str) -> Iterator[Any]:
+    still_wanted()
     with connection.cursor() as cursor:
         cursor.execute(statement)
         with cursor.fetch_record_batch() as reader:
-            yield reader
+            yield _wanted(reader)
+
+
+def _wanted(reader: Any) -> Iterator[Any]:
+    for batch in reader:
+        yield batch
+        still_wanted()
 
 
 def _errors() -> type[Exception]:

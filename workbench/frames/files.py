@@ -13,11 +13,14 @@ from workbench.entities.fields import Bytes, Kind, Number
 from workbench.errors import Refused, shown
 from workbench.frames.write import array
 from workbench.transfer.export_rows import write_table
+from workbench.transfer.report import Watcher
 
 __all__ = ["write"]
 
 
-async def write(frame: pd.DataFrame, path: Path, *, overwrite: bool = False) -> int:
+async def write(
+    frame: pd.DataFrame, path: Path, *, overwrite: bool = False, progress: Watcher | None = None
+) -> int:
     """Write any frame to the file at `path`, whose name tells the format; return its rows.
 
     An index that has a name is written too, first.
@@ -29,7 +32,8 @@ async def write(frame: pd.DataFrame, path: Path, *, overwrite: bool = False) -> 
     if twice is not None:
         raise Refused(f"Two columns are called {shown(twice)}. Rename one.", field=twice)
     arrays = [array(_kind(frame.iloc[:, n]), frame.iloc[:, n]) for n in range(len(names))]
-    return await write_table(path, pa.table(arrays, names=names), overwrite=overwrite)
+    table = pa.table(arrays, names=names)
+    return await write_table(path, table, overwrite=overwrite, progress=progress)
 
 
 def _kind(series: pd.Series[Any]) -> Kind | None:

@@ -41,10 +41,12 @@ from workbench.transfer.export import (
     require_world,
 )
 from workbench.transfer.export_arrow import write_parquet_into
-from workbench.transfer.export_columns import columns_of, with_files
+from workbench.transfer.export_columns import columns_of, count_of, with_files
 from workbench.transfer.export_file import whole_file
 from workbench.transfer.export_folder import PICTURES
 from workbench.transfer.export_layout import FILE, facts, layout, picture_statement
+from workbench.transfer.report import Watcher
+from workbench.transfer.telling import Telling
 
 __all__ = ["FORMAT", "HISTORY", "MANIFEST", "README", "VERSION", "ArchiveReport", "archive"]
 
@@ -108,6 +110,7 @@ async def archive(
     *,
     history: bool = False,
     overwrite: bool = False,
+    progress: Watcher | None = None,
 ) -> ArchiveReport:
     """Write all of `world`, as it is at one moment, to the file at `path`.
 
@@ -115,6 +118,8 @@ async def archive(
     ----------
     history
         Whether ids, owners, versions, times and all changes go along, to be read.
+    progress
+        Called now and then with how far the archive is, in the caller's thread.
 
     Raises
     ------
@@ -126,16 +131,18 @@ async def archive(
         It cannot be written to.
     """
     await require_world(database, world)
+    tell = Telling(progress)
 
     def work(stream: Stream) -> ArchiveReport:
         with whole_file(path, overwrite=overwrite) as unfinished:
-            report = _Writing(stream, world, unfinished, ArchiveReport(str(path))).run(
-                history=history
-            )
+            report = ArchiveReport(str(path))
+            _Writing(stream, world, unfinished, tell, report).run(history=history)
             report.size_bytes = unfinished.stat().st_size
         return report
 
-    return await columnar.snapshot(database, work)
+    report = await columnar.snapshot(database, work)
+    tell.check()
+    return report
 
 
 class _Summed:
@@ -167,14 +174,17 @@ class _Summed:
 class _Writing:
     """An archive that is being written."""
 
-    def __init__(self, stream: Stream, world: UUID, path: Path, report: ArchiveReport) -> None:
+    def __init__(
+        self, stream: Stream, world: UUID, path: Path, tell: Telling, report: ArchiveReport
+    ) -> None:
         self._stream = stream
         self._world = world
         self._path = path
+        self._tell = tell
         self._report = report
         self._members: dict[str, dict[str, Any]] = {}
 
-    def run(self, *, history: bool) -> ArchiveReport:
+    def run(self, *, history: bool) -> None:
         report = self._report
         with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as self._zip:
             for stored in WORLD_TABLES:
@@ -202,17 +212,18 @@ class _Writing:
             }
             text = json.dumps(manifest, ensure_ascii=False, indent=1)
             self._zip.writestr(MANIFEST, text, zipfile.ZIP_DEFLATED)
-        return report
 
     def _table(self, stored: Stored[Any, Any]) -> int:
         has_pictures = "content" in stored.table.columns
         files = self._pictures(stored) if has_pictures else {}
         plan = layout(stored, self._world, None, archived=True)
+        total = self._count(plan.statement)
         with self._stream(literal(plan.statement)) as batches:
             if has_pictures:
                 place = [column.name for column in plan.columns].index(FILE)
                 batches = with_files(batches, place, files)
-            rows = self._parquet(f"{stored.plural}.parquet", plan.columns, batches)
+            told = self._tell.rows(stored.plural, total, batches, whole=True)
+            rows = self._parquet(f"{stored.plural}.parquet", plan.columns, told)
         if plan.left is not None:
             self._report.notes += left_behind(stored, self._one(plan.left))
         return rows
@@ -222,7 +233,9 @@ class _Writing:
         files: dict[str, str | None] = {}
         taken: set[str] = set()
         strange = 0
-        with self._stream(literal(picture_statement(stored, self._world))) as batches:
+        statement = picture_statement(stored, self._world)
+        total = self._count(statement)
+        with self._stream(literal(statement)) as batches:
             for batch in batches:
                 for row in range(batch.num_rows):
                     [picture] = batch.slice(row, 1).to_pylist()
@@ -231,6 +244,7 @@ class _Writing:
                     known = not name.endswith(OTHER)
                     files[picture["id"]] = name if known else None
                     strange += not known
+                    self._tell("write", PICTURES, len(files), total)
         self._report.pictures = len(files)
         if strange:
             self._report.notes.append(
@@ -242,8 +256,7 @@ class _Writing:
     def _history(self) -> None:
         for stored in WORLD_TABLES:
             columns, statement = facts(stored, self._world)
-            with self._stream(literal(statement)) as batches:
-                self._parquet(f"{HISTORY}/records_{stored.plural}.parquet", columns, batches)
+            self._past(f"records_{stored.plural}", columns, statement)
         user = STORED["user"].table
         kinds = {"id": "integer", "version": "integer", "changed_at": "time"}
         columns = [
@@ -260,8 +273,17 @@ class _Writing:
             .where(ENTRY.c.worldid == self._world)
             .order_by(ENTRY.c.id)
         )
+        self._report.changes = self._past("changes", columns, statement)
+
+    def _past(self, name: str, columns: list[Column], statement: sa.Select[Any]) -> int:
+        total = self._count(statement)
         with self._stream(literal(statement)) as batches:
-            self._report.changes = self._parquet(f"{HISTORY}/changes.parquet", columns, batches)
+            told = self._tell.rows(f"{HISTORY}/{name}", total, batches, whole=True)
+            return self._parquet(f"{HISTORY}/{name}.parquet", columns, told)
+
+    def _count(self, statement: sa.Select[Any]) -> int:
+        """Return how many rows there are, if anybody wants to know."""
+        return int(self._one(count_of(statement))["rows"]) if self._tell.watched else 0
 
     def _one(self, statement: sa.Select[Any]) -> dict[str, Any]:
         with self._stream(literal(statement)) as batches:

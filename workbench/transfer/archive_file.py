@@ -21,11 +21,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from workbench.database.threads import still_wanted
 from workbench.entities.image import CONTENT_MAXIMUM_BYTES
 from workbench.errors import UnreadableFile, shown
 from workbench.transfer.archive import FORMAT, HISTORY, MANIFEST, README, VERSION
 from workbench.transfer.export import WORLD_TABLES
 from workbench.transfer.export_folder import PICTURES
+from workbench.transfer.telling import Telling
 
 __all__ = ["Contents", "unpacked"]
 
@@ -63,21 +65,24 @@ class Contents:
     notes: list[str] = field(default_factory=list)
 
 
-def unpacked(path: Path, folder: Path) -> Contents:
+def unpacked(path: Path, folder: Path, tell: Telling) -> Contents:
     """Unpack what is to be restored of the archive at `path` into `folder`, an empty one.
+
+    It runs in a thread, and ends early if that is not wanted any more.
 
     Raises
     ------
     UnreadableFile
         It is no archive, a newer one, or one that has been cut off, changed or made to harm.
     """
-    return _Reading(path, folder).run()
+    return _Reading(path, folder, tell).run()
 
 
 class _Reading:
-    def __init__(self, path: Path, folder: Path) -> None:
+    def __init__(self, path: Path, folder: Path, tell: Telling) -> None:
         self._path = path
         self._folder = folder
+        self._tell = tell
 
     def run(self) -> Contents:
         try:
@@ -160,11 +165,16 @@ class _Reading:
     def _unpack(self, manifest: dict[str, Any]) -> Contents:
         (self._folder / PICTURES).mkdir()
         contents = Contents(manifest["world"])
-        past = 0
+        past = done = 0
+        pictures = sum(name.startswith(f"{PICTURES}/") for name in manifest["members"])
         for name, said in manifest["members"].items():
             wanted = name not in _PAST and name != README
-            self._member(name, said, self._folder / name if wanted else None)
+            rows = manifest["tables"][_FILES[name]] if name in _FILES else 0
+            self._member(name, said, rows, self._folder / name if wanted else None)
             past += name in _PAST
+            if name.startswith(f"{PICTURES}/"):
+                done += 1
+                self._tell("unpack", PICTURES, done, pictures)
         for name, plural in _FILES.items():
             self._look_into(self._folder / name, manifest["tables"][plural])
             if manifest["tables"][plural]:
@@ -183,7 +193,7 @@ class _Reading:
         with self._zip.open(name) as member:
             return member.read(most)
 
-    def _member(self, name: str, said: dict[str, Any], target: Path | None) -> None:
+    def _member(self, name: str, said: dict[str, Any], rows: int, target: Path | None) -> None:
         """Unpack one member to `target`, or only look at it, and hold it to what is said of it."""
         if self._members[name].file_size != said["bytes"]:
             raise self._wrong(f"{shown(name)} has not the size that the manifest says.")
@@ -198,6 +208,9 @@ class _Reading:
                     found.update(data)
                     if done > said["bytes"]:
                         break
+                    still_wanted()
+                    if rows:
+                        self._tell("unpack", _FILES[name], rows * done // said["bytes"], rows)
                     if out is not None:
                         out.write(data)
         finally:
@@ -240,6 +253,7 @@ class _Reading:
             path, read_dictionary=texts, pre_buffer=False, buffer_size=_CHUNK_BYTES
         ) as file:
             for batch in file.iter_batches(_PIECE_ROWS, columns=texts):
+                still_wanted()
                 here = sum(_size(column) for column in batch.columns)
                 whole += here
                 if here > _PIECE_MAXIMUM_BYTES or whole > most:

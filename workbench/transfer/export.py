@@ -27,10 +27,19 @@ from workbench.database.engine import Database
 from workbench.entities import LINKS, STORED, Stored
 from workbench.errors import NotFound
 from workbench.store.columns import literal
-from workbench.transfer.export_columns import columns_of, with_files
+from workbench.transfer.export_columns import columns_of, count_of, with_files
 from workbench.transfer.export_folder import PICTURES, prepared
-from workbench.transfer.export_formats import TYPED, WriteTable, file_name, tables, writer_of
+from workbench.transfer.export_formats import (
+    BY_BATCH,
+    TYPED,
+    WriteTable,
+    file_name,
+    tables,
+    writer_of,
+)
 from workbench.transfer.export_layout import FILE, attribute_keys, layout, picture_statement
+from workbench.transfer.report import Watcher
+from workbench.transfer.telling import Telling
 
 __all__ = [
     "OTHER",
@@ -103,6 +112,7 @@ async def export(
     *,
     format: str = "csv",
     overwrite: bool = False,
+    progress: Watcher | None = None,
 ) -> ExportReport:
     """Write all of `world` into `folder`, as it is at one moment.
 
@@ -113,6 +123,8 @@ async def export(
     overwrite
         Whether the folder may hold something already. Files of the same name are then
         replaced, and all others are left alone.
+    progress
+        Called now and then with how far the export is, in the caller's thread.
 
     Raises
     ------
@@ -125,12 +137,16 @@ async def export(
     """
     writer_of(format)
     await require_world(database, world)
+    tell = Telling(progress)
 
     def work(stream: Stream) -> ExportReport:
         with prepared(folder, overwrite=overwrite) as unfinished:
-            return _write(stream, world, unfinished, folder, format)
+            report = ExportReport(str(folder), format)
+            return _Writing(stream, world, unfinished, tell, report).run()
 
-    return await columnar.snapshot(database, work)
+    report = await columnar.snapshot(database, work)
+    tell.check()
+    return report
 
 
 async def require_world(database: Database, world: UUID) -> None:
@@ -142,50 +158,80 @@ async def require_world(database: Database, world: UUID) -> None:
             raise NotFound("world", world, "It may be in the trash.")
 
 
-def _write(stream: Stream, world: UUID, into: Path, folder: Path, format: str) -> ExportReport:
-    report = ExportReport(str(folder), format)
-    with tables(into, format) as write:
-        for stored in WORLD_TABLES:
-            report.tables[stored.plural] = _write_table(stream, stored, world, into, write, report)
-    return report
+class _Writing:
+    """An export that is being written, in a thread."""
 
+    def __init__(
+        self, stream: Stream, world: UUID, into: Path, tell: Telling, report: ExportReport
+    ) -> None:
+        self._stream = stream
+        self._world = world
+        self._into = into
+        self._tell = tell
+        self._report = report
 
-def _write_table(
-    stream: Stream,
-    stored: Stored[Any, Any],
-    world: UUID,
-    into: Path,
-    write: WriteTable,
-    report: ExportReport,
-) -> int:
-    files: dict[str, str] = {}
-    if "content" in stored.table.columns:
-        files = _write_pictures(stream, stored, world, into)
-        report.pictures += len(files)
-        if strange := sum(name.endswith(OTHER) for name in files.values()):
-            report.notes.append(
-                f"{PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
-                "does not take those."
-            )
-    keys: list[tuple[str, bool]] | None = None
-    if report.format not in TYPED:
-        found = attribute_keys(stored, world)
-        keys = [] if found is None else [(r["key"], r["plain"]) for r in _rows(stream, found)]
-    plan = layout(stored, world, keys)
-    columns = columns_of(plan.columns)
-    with stream(literal(plan.statement)) as batches:
+    def run(self) -> ExportReport:
+        report = self._report
+        with tables(self._into, report.format) as write:
+            for stored in WORLD_TABLES:
+                report.tables[stored.plural] = self._table(stored, write)
+        return report
+
+    def _table(self, stored: Stored[Any, Any], write: WriteTable) -> int:
+        report = self._report
+        files: dict[str, str] = {}
         if "content" in stored.table.columns:
-            place = [column.name for column in columns].index(FILE)
-            batches = with_files(batches, place, files)
-        rows = write(stored.plural, columns, batches)
-    if plan.left is not None:
-        report.notes += left_behind(stored, _rows(stream, plan.left)[0])
-    return rows
+            files = self._pictures(stored)
+            report.pictures += len(files)
+            if strange := sum(name.endswith(OTHER) for name in files.values()):
+                report.notes.append(
+                    f"{PICTURES}: {strange:,} files are no PNG, JPEG, GIF or WebP; an import "
+                    "does not take those."
+                )
+        keys: list[tuple[str, bool]] | None = None
+        if report.format not in TYPED:
+            found = attribute_keys(stored, self._world)
+            keys = [] if found is None else [(r["key"], r["plain"]) for r in self._rows(found)]
+        plan = layout(stored, self._world, keys)
+        columns = columns_of(plan.columns)
+        total = self._count(plan.statement)
+        with self._stream(literal(plan.statement)) as batches:
+            if "content" in stored.table.columns:
+                place = [column.name for column in columns].index(FILE)
+                batches = with_files(batches, place, files)
+            whole = report.format in BY_BATCH
+            told = self._tell.rows(stored.plural, total, batches, whole=whole)
+            rows = write(stored.plural, columns, told)
+        if plan.left is not None:
+            report.notes += left_behind(stored, self._rows(plan.left)[0])
+        return rows
 
+    def _pictures(self, stored: Stored[Any, Any]) -> dict[str, str]:
+        """Write the pictures' files; return their paths by the pictures' ids."""
+        folder = self._into / PICTURES
+        folder.mkdir(exist_ok=True)
+        files: dict[str, str] = {}
+        taken: set[str] = set()
+        statement = picture_statement(stored, self._world)
+        total = self._count(statement)
+        with self._stream(literal(statement)) as batches:
+            for batch in batches:
+                for picture in batch.to_pylist():
+                    name = picture_name(picture["name"], picture["content"], taken)
+                    (folder / name).write_bytes(picture["content"])
+                    files[picture["id"]] = f"{PICTURES}/{name}"
+                    self._tell("write", PICTURES, len(files), total)
+        if not files:
+            folder.rmdir()
+        return files
 
-def _rows(stream: Stream, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-    with stream(literal(statement)) as batches:
-        return [row for batch in batches for row in batch.to_pylist()]
+    def _count(self, statement: sa.Select[Any]) -> int:
+        """Return how many rows there are, if anybody wants to know."""
+        return self._rows(count_of(statement))[0]["rows"] if self._tell.watched else 0
+
+    def _rows(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
+        with self._stream(literal(statement)) as batches:
+            return [row for batch in batches for row in batch.to_pylist()]
 
 
 def left_behind(stored: Stored[Any, Any], counts: Mapping[str, int]) -> list[str]:
@@ -203,24 +249,6 @@ def left_behind(stored: Stored[Any, Any], counts: Mapping[str, int]) -> list[str
                 f"{stored.plural}: {what}; their {twin} is empty. Restore it first to keep it."
             )
     return notes
-
-
-def _write_pictures(
-    stream: Stream, stored: Stored[Any, Any], world: UUID, into: Path
-) -> dict[str, str]:
-    """Write the pictures' files; return their paths by the pictures' ids."""
-    (into / PICTURES).mkdir(exist_ok=True)
-    files: dict[str, str] = {}
-    taken: set[str] = set()
-    with stream(literal(picture_statement(stored, world))) as batches:
-        for batch in batches:
-            for picture in batch.to_pylist():
-                name = picture_name(picture["name"], picture["content"], taken)
-                (into / PICTURES / name).write_bytes(picture["content"])
-                files[picture["id"]] = f"{PICTURES}/{name}"
-    if not files:
-        (into / PICTURES).rmdir()
-    return files
 
 
 def picture_name(name: str, content: bytes, taken: set[str]) -> str:

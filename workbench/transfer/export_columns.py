@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from workbench.errors import Refused, shown
 from workbench.store.columns import Column
 
-__all__ = ["Written", "columns_of", "moment", "parts", "refuse_bytes", "types", "with_files"]
+__all__ = [
+    "Written",
+    "columns_of",
+    "count_of",
+    "moment",
+    "parts",
+    "refuse_bytes",
+    "types",
+    "with_files",
+]
 
 _ROWS_AT_ONCE = 5_000
 _TYPES: dict[str, pa.DataType] = {
@@ -43,6 +54,11 @@ class Written:
 def columns_of(columns: Iterable[Column]) -> list[Written]:
     """Return the columns of a query as those of a file."""
     return [Written(c.name, "json" if c.name == "attributes" else c.type) for c in columns]
+
+
+def count_of(statement: sa.Select[Any]) -> sa.Select[Any]:
+    """Return the statement for how many rows another one gives."""
+    return sa.select(sa.func.count().label("rows")).select_from(statement.order_by(None).subquery())
 
 
 def types(columns: Iterable[Written]) -> pa.Schema:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workbench.database.threads import still_wanted
 from workbench.errors import Refused, WorkbenchError
 from workbench.transfer.export_folder import locked, sync
 
@@ -43,6 +44,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield unfinished
         sync(unfinished)
         _refuse_taken(path, overwrite=overwrite)
+        still_wanted()
         unfinished.replace(path)
         sync(path.parent)
     except OSError as error:

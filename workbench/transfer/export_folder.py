@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workbench.database.threads import still_wanted
 from workbench.errors import Refused, WorkbenchError
 
 if sys.platform != "win32":
@@ -59,6 +60,7 @@ def prepared(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         _require_places(unfinished, folder)
         for path in (*unfinished.rglob("*"), unfinished):
             sync(path)
+        still_wanted()
         unfinished.rename(folder / WHOLE)
         made = []
         sync(folder)

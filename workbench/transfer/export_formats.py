@@ -16,7 +16,16 @@ from workbench.transfer.export_excel import write_excel, write_sheet
 from workbench.transfer.export_json import write_json, write_lines
 from workbench.transfer.workbook_write import WorkbookFile
 
-__all__ = ["FORMATS", "TYPED", "WORKBOOK", "file_name", "format_of", "tables", "writer_of"]
+__all__ = [
+    "BY_BATCH",
+    "FORMATS",
+    "TYPED",
+    "WORKBOOK",
+    "file_name",
+    "format_of",
+    "tables",
+    "writer_of",
+]
 
 Write: TypeAlias = Callable[[Path, Sequence[Written], Iterable[Any]], int]
 WriteTable: TypeAlias = Callable[[str, Sequence[Written], Iterable[Any]], int]
@@ -32,6 +41,9 @@ _WRITERS: dict[str, Write] = {
 FORMATS = tuple(_WRITERS)
 TYPED = frozenset({"json", "jsonl", "parquet", "arrow"})
 """Formats whose files say of what type a value is, so that `attributes` can stay one column."""
+
+BY_BATCH = frozenset({"parquet", "arrow"})
+"""Formats that are the better the larger the batches are that they get."""
 
 WORKBOOK = "world.xlsx"
 """The one file with all tables of a world, as sheets."""

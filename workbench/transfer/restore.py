@@ -6,19 +6,21 @@ says. Rows then go through the import, with all its rules and with the rights of
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from workbench.database.engine import Database
+from workbench.database.threads import in_thread
 from workbench.entities import STORED
 from workbench.errors import Refused, WorkbenchError, shown
 from workbench.transfer.archive_file import unpacked
 from workbench.transfer.load import load
 from workbench.transfer.report import LoadReport, Watcher
+from workbench.transfer.telling import Telling
 
 __all__ = ["restore"]
 
@@ -52,9 +54,11 @@ async def restore(
     Refused
         There is such a world already, and `merge` is not said.
     """
+    tell = Telling(progress)
     try:
         with tempfile.TemporaryDirectory(prefix="workbench-restore-") as folder:
-            contents = await asyncio.to_thread(unpacked, path, Path(folder))
+            contents = await in_thread(partial(unpacked, path, Path(folder), tell))
+            tell.check()
             if not merge and await _is_there(database, contents.world):
                 raise Refused(
                     f"You have a world {shown(contents.world)} already. Say merge=True (--merge) "

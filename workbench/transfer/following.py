@@ -1,33 +1,36 @@
-"""An import that is watched step by step, and ends when nobody watches any more."""
+"""A transfer that is watched step by step, and ends when nobody watches any more."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Generic, TypeVar
 
-from workbench.transfer.report import LoadReport, Progress, Watcher
+from workbench.transfer.report import Progress, Watcher
+
+T = TypeVar("T")
 
 
-class Loading:
-    """An import under way, for `async for`: gives how far it is, and then has its report.
+class Following(Generic[T]):
+    """An import, an export or the like, for `async for`: how far it is, and then its report.
 
     It begins with the loop. Leaving the loop early undoes all of it, as cancelling does.
 
     Attributes
     ----------
     report
-        None until the import has ended.
+        None until it has ended.
     """
 
-    def __init__(self, begin: Callable[[Watcher], Awaitable[LoadReport]]) -> None:
+    def __init__(self, begin: Callable[[Watcher], Awaitable[T]]) -> None:
         self._begin = begin
-        self.report: LoadReport | None = None
+        self.report: T | None = None
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
         steps: asyncio.Queue[Progress | None] = asyncio.Queue()
 
-        async def work() -> LoadReport:
+        async def work() -> T:
             try:
                 return await self._begin(steps.put_nowait)
             finally:
