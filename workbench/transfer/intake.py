@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from workbench.entities import Stored
+from workbench.entities import STORED, Stored
 from workbench.transfer.findings import Findings
 from workbench.transfer.outside import Outside
 from workbench.transfer.prepare import Prepared, shape_of
@@ -17,7 +17,7 @@ from workbench.transfer.readers import Opened
 from workbench.transfer.report import Progress, TableCounts, Watcher
 from workbench.transfer.source import Feed
 from workbench.transfer.stage import Staged, forget, send, sent, stage, staged
-from workbench.transfer.stream import Ahead, checked
+from workbench.transfer.stream import Ahead, Piece, checked
 
 
 @dataclass
@@ -63,9 +63,29 @@ class Intake:
     watch: Watcher
     pictures: set[Path] = field(default_factory=set)
 
+    async def __aenter__(self) -> Intake:
+        # One thread reads ahead of all tables: while one is planned, it has begun with the next.
+        self._pieces = Ahead(self._all(), self._still_there)
+        await self._pieces.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self._pieces.__aexit__(*raised)
+
+    def _all(self) -> Iterator[Piece]:
+        for stored in STORED.values():
+            for shape in self._of(stored):
+                yield from checked(shape.feed, shape.columns, world=self.world)
+
+    def _of(self, stored: Stored[Any, Any]) -> list[Shape]:
+        return [shape for shape in self.shapes if shape.feed.stored is stored]
+
     async def table(self, stored: Stored[Any, Any]) -> Staged | None:
-        """Put all there is of a table into the database; None if there is nothing."""
-        mine = [shape for shape in self.shapes if shape.feed.stored is stored]
+        """Put all there is of a table into the database; None if there is nothing.
+
+        Tables are asked for in their order, every one of them.
+        """
+        mine = self._of(stored)
         table = staged(stored, [shape.columns for shape in mine if shape.columns is not None])
         if table.sources:
             await stage(self.connection, table)
@@ -93,22 +113,22 @@ class Intake:
         before = 0 if table is None else table.rows
         self.watch(Progress("check", plural, before, 0))
         self.watch(Progress("send", plural, before, 0))
-        coming = checked(feed, shape.columns, world=self.world)
-        async with Ahead(coming, self._still_there) as pieces:
-            async for piece in pieces:
-                self.findings.merge(piece.findings)
-                if first:  # how a file was read is told before what its columns are
-                    self.findings.merge(shape.findings)
-                first = False
-                self.pictures |= piece.pictures
-                read, whole = read + piece.read, piece.whole
-                total = 0 if piece.share is None else round(read / (piece.share or 1))
-                total = before + (read if whole else total)
-                self.watch(Progress("check", plural, before + read, total))
-                if piece.rows is not None and table is not None:
-                    outside = await self.outside.ids(piece.rows)
-                    await send(self.connection, table, source, piece.rows, outside)
-                    self.watch(Progress("send", plural, table.rows, total))
+        async for piece in self._pieces:
+            self.findings.merge(piece.findings)
+            if first:  # how a file was read is told before what its columns are
+                self.findings.merge(shape.findings)
+            first = False
+            self.pictures |= piece.pictures
+            read, whole = read + piece.read, piece.whole
+            total = 0 if piece.share is None else round(read / (piece.share or 1))
+            total = before + (read if whole else total)
+            self.watch(Progress("check", plural, before + read, total))
+            if piece.rows is not None and table is not None:
+                outside = await self.outside.ids(piece.rows)
+                await send(self.connection, table, source, piece.rows, outside)
+                self.watch(Progress("send", plural, table.rows, total))
+            if piece.last:
+                break
         if table is not None:
             self.watch(Progress("send", plural, table.rows, table.rows))
         if whole:

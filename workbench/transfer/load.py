@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -26,9 +25,9 @@ from workbench.errors import (
     DuplicateName,
     InvalidDraft,
     Refused,
-    WorkbenchError,
 )
 from workbench.transfer import apply
+from workbench.transfer.counting import count_anew, plan_anew
 from workbench.transfer.findings import Findings
 from workbench.transfer.intake import Intake, Shape, shapes
 from workbench.transfer.lookups import lookups
@@ -51,9 +50,6 @@ OnProblem: TypeAlias = Literal["stop", "skip"]
 Inspect: TypeAlias = Callable[[asyncpg.Connection, Mapping[str, Staged], Findings], Awaitable[None]]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
-_COUNT_ANEW = text("SELECT rules.count_anew(:tables)")
-_COUNTED_FROM_ROWS = 100  # written, of a table that stays
-_PLANNED_ANEW_FROM_ROWS = 100  # written, to which others of the import may refer
 _CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
 
 
@@ -131,15 +127,18 @@ async def load(
         reason = _reason(known)
     left_out = Rejects(rejects)
 
+    counted: set[str] = set()
+
     async def work() -> LoadReport:
         left_out.discard()  # of an attempt that was undone
-        made = _Import(database, opened, known, world, watch, left_out)
+        counted.clear()
+        made = _Import(database, opened, known, world, watch, left_out, counted)
         return await made.run(dry_run=dry_run, add_only=add_only, inspect=inspect)
 
     try:
         if not database.in_transaction:
             report = await database.atomically(work, reason=reason)
-            await _analyze(database, report)
+            await count_anew(database, report, counted)
             return report
         async with database.transaction(reason=reason):
             return await work()
@@ -151,30 +150,6 @@ async def load(
         raise
 
 
-async def _analyze(database: Database, report: LoadReport) -> None:
-    """Let PostgreSQL count what is new at once: until it does, it plans as if tables were empty.
-
-    Few rows count too: of a table it has not looked at, PostgreSQL takes one row in 200 to be
-    live (`deleted_at IS NULL`), and compares each of the next import with every one of it.
-
-    After the commit, so that imports at the same time do not wait for each other. What is
-    written is written: nothing that goes wrong here may look as if it were not.
-    """
-    changed = [
-        stored.name
-        for stored in STORED.values()
-        if (counts := report.tables.get(stored.plural)) is not None
-        and counts.inserted + counts.updated >= _COUNTED_FROM_ROWS
-    ]
-    if not changed:
-        return
-    with suppress(WorkbenchError):  # PostgreSQL counts by itself, a minute later
-        async with database.writing() as connection:
-            # Statistics may get lost in a crash, so nobody waits for the disk.
-            await connection.execute(text("SET LOCAL synchronous_commit = off"))
-            await connection.execute(_COUNT_ANEW, {"tables": changed})
-
-
 def _reason(known: list[Shape]) -> str:
     files = [shape.feed.file for shape in known if shape.columns is not None]
     more = f" and {len(files) - 5} more" if len(files) > 5 else ""
@@ -182,7 +157,10 @@ def _reason(known: list[Shape]) -> str:
 
 
 class _Import:
-    """One attempt at an import, inside a transaction: it reads everything anew."""
+    """One attempt at an import, inside a transaction: it reads everything anew.
+
+    The tables that PostgreSQL counts meanwhile are put into `counted`.
+    """
 
     def __init__(
         self,
@@ -192,6 +170,7 @@ class _Import:
         world: str | None,
         watch: Watcher,
         rejects: Rejects,
+        counted: set[str],
     ) -> None:
         self._database = database
         self._opened = opened
@@ -203,6 +182,7 @@ class _Import:
         self._rejects = rejects
         self._tables: dict[str, Staged] = {}
         self._wrong: dict[str, list[str]] = {}
+        self._counted = counted
 
     async def run(self, *, dry_run: bool, add_only: bool, inspect: Inspect | None) -> LoadReport:
         async with self._database.writing() as connection:
@@ -230,7 +210,32 @@ class _Import:
         intake = Intake(
             raw, self._known, self._world, self._findings, self._counts, outside, self._watch
         )
-        same: dict[str, list[tuple[int, int]]] = {}
+        async with intake:
+            same = await self._stage(raw, intake)
+        note_unused(self._opened, intake.pictures, self._findings)
+        for table in self._tables.values():
+            wrong = self._wrong[table.stored.name]
+            wrong += await resolve_late(raw, table, self._tables, len(wrong))
+            await verdicts.names(table, wrong)
+            await verdicts.circles(table)
+            await verdicts.selves(table)
+            await verdicts.same_ids(table)
+            if add_only:
+                await verdicts.present(table)
+        if self._findings.any and self._findings.skips:
+            await leave_out(raw, self._tables, same, self._findings, verdicts)
+        for name, table in self._tables.items():
+            await apply.compare(raw, table)
+            counts = self._counts[table.stored.plural]
+            await apply.count(raw, table, counts)
+            counts.unchanged += len(same.get(name, ()))
+
+    async def _stage(
+        self, raw: asyncpg.Connection, intake: Intake
+    ) -> dict[str, list[tuple[int, int]]]:
+        """Take in and plan one table after the other; return which rows repeat an earlier one."""
+        outside = intake.outside
+        same = {}
         for stored in STORED.values():
             table = await intake.table(stored)
             if table is None:
@@ -250,23 +255,7 @@ class _Import:
             if stored.name == "world":
                 await _made_worlds(raw, table, outside)
             self._watch(Progress("plan", stored.plural, table.rows, table.rows))
-        note_unused(self._opened, intake.pictures, self._findings)
-        for table in self._tables.values():
-            wrong = self._wrong[table.stored.name]
-            wrong += await resolve_late(raw, table, self._tables, len(wrong))
-            await verdicts.names(table, wrong)
-            await verdicts.circles(table)
-            await verdicts.selves(table)
-            await verdicts.same_ids(table)
-            if add_only:
-                await verdicts.present(table)
-        if self._findings.any and self._findings.skips:
-            await leave_out(raw, self._tables, same, self._findings, verdicts)
-        for name, table in self._tables.items():
-            await apply.compare(raw, table)
-            counts = self._counts[table.stored.plural]
-            await apply.count(raw, table, counts)
-            counts.unchanged += len(same.get(name, ()))
+        return same
 
     def _report(self, *, done: bool, dry_run: bool) -> LoadReport:
         problems, good = self._findings.any, 0
@@ -299,11 +288,8 @@ class _Import:
                 with translated(table.stored.name):
                     if counts.inserted:
                         await apply.insert(raw, table)
-                        if counts.inserted >= _PLANNED_ANEW_FROM_ROWS:
-                            # What refers to these rows is checked against them row by row, by
-                            # plans that the session keeps: those for the few rows there were
-                            # read a whole world for each.
-                            await raw.execute("DISCARD PLANS")
+                        if await plan_anew(raw, table.stored.name, counts.inserted):
+                            self._counted.add(table.stored.name)
                     if counts.updated:
                         await apply.update(raw, table, counts.updated)
                     if total:

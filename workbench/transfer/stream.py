@@ -35,6 +35,8 @@ class Piece:
         What lies beside the file and is named by these rows.
     whole
         Of the last piece: whether everything could be read.
+    last
+        Whether nothing more follows of what it is from.
     share
         How much has been read by now, from 0 to 1, where that is known.
     """
@@ -44,6 +46,7 @@ class Piece:
     read: int = 0
     pictures: set[Path] = field(default_factory=set)
     whole: bool = False
+    last: bool = False
     share: float | None = None
 
 
@@ -66,9 +69,9 @@ def checked(feed: Feed, shape: Prepared | None, *, world: str | None) -> Iterato
                 yield Piece(None, findings.taken(), given.read, pictures, share=given.share)
     except UnreadableFile as error:
         findings.unread(error, feed.file, feed.stored.plural)
-        yield Piece(None, findings.taken())
+        yield Piece(None, findings.taken(), last=True)
     else:
-        yield Piece(None, findings.taken(), whole=True)
+        yield Piece(None, findings.taken(), whole=True, last=True)
 
 
 def _parts(source: Source, shape: Prepared) -> list[Source]:
