@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from workbench.entities import Stored
 from workbench.entities.base import DraftT, RecordT
-from workbench.errors import InvalidDraft, shown
 from workbench.store.links import LinkRepository
 from workbench.store.names import WorldKey, world_id
 from workbench.store.repository import Repository
@@ -200,23 +198,6 @@ class Frames(Rows[DraftT, RecordT]):
             based_on=based_on,
         )
 
-    async def _add_frame(self, frame: pd.DataFrame, reason: str | None) -> int:
-        from workbench.frames import arrow_from_frame
-        from workbench.transfer.load import load
-
-        report = await load(
-            self.database,
-            {self.stored.plural: arrow_from_frame(self.stored, frame)},
-            reason=reason,
-            add_only=True,
-        )
-        report.raise_for_problems()
-        return report.tables[self.stored.plural].inserted
-
-
-class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
-    """The records of one entity: a repository that also speaks DataFrames and shows itself."""
-
     @overload
     async def add_many(self, drafts: pd.DataFrame, *, reason: str | None = None) -> int: ...
 
@@ -242,9 +223,26 @@ class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
         InvalidDraft, DuplicateName, MissingReference
             As `add`. Nothing was written.
         """
-        if _is_frame(drafts):
+        if type(drafts).__module__.split(".")[0] == "pandas":
             return await self._add_frame(drafts, reason)
-        return await super().add_many(_listed(self.stored, drafts), reason=reason)
+        return await super().add_many(drafts, reason=reason)
+
+    async def _add_frame(self, frame: pd.DataFrame, reason: str | None) -> int:
+        from workbench.frames import arrow_from_frame
+        from workbench.transfer.load import load
+
+        report = await load(
+            self.database,
+            {self.stored.plural: arrow_from_frame(self.stored, frame)},
+            reason=reason,
+            add_only=True,
+        )
+        report.raise_for_problems()
+        return report.tables[self.stored.plural].inserted
+
+
+class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
+    """The records of one entity: a repository that also speaks DataFrames and shows itself."""
 
     def editor(self, *, world: WorldKey | None = None) -> Any:
         """Return a widget that shows the records in a grid and edits them, in a notebook."""
@@ -257,38 +255,3 @@ class Collection(Repository[DraftT, RecordT], Frames[DraftT, RecordT]):
 
 class LinkCollection(LinkRepository[DraftT, RecordT], Frames[DraftT, RecordT]):
     """The rows of one link: a repository that also speaks DataFrames."""
-
-    @overload
-    async def add_many(self, drafts: pd.DataFrame, *, reason: str | None = None) -> int: ...
-
-    @overload
-    async def add_many(
-        self, drafts: Iterable[DraftT | Mapping[str, Any]], *, reason: str | None = None
-    ) -> list[RecordT]: ...
-
-    async def add_many(self, drafts: Any, *, reason: str | None = None) -> Any:
-        """Store new rows, all or none; as `Collection.add_many`."""
-        if _is_frame(drafts):
-            return await self._add_frame(drafts, reason)
-        return await super().add_many(_listed(self.stored, drafts), reason=reason)
-
-
-def _listed(stored: Stored[DraftT, Any], drafts: Any) -> list[DraftT | Mapping[str, Any]]:
-    """Return what `add_many` was given as a list, if it is one of drafts and mappings."""
-    # A mapping can be gone through too, and gives names of fields.
-    several = isinstance(drafts, Iterable) and not isinstance(drafts, str)
-    given = list(drafts) if several else [drafts]
-    for one in given:
-        if not isinstance(one, Mapping | stored.draft):
-            raise InvalidDraft(
-                {
-                    "drafts": "Give a list of drafts or of mappings of fields, or a DataFrame; "
-                    f"{shown(one)} is no {stored.name}."
-                },
-                entity=stored.name,
-            )
-    return given
-
-
-def _is_frame(value: object) -> bool:
-    return type(value).__module__.split(".")[0] == "pandas"

@@ -100,7 +100,7 @@ class Files:
                 reading=reading,
                 remember=remember,
                 on_problem=on_problem,
-                rejects=None if rejects is None else _path(rejects),
+                rejects=None if rejects is None else Path(rejects),
             )
         if isinstance(sources, Mapping):
             from workbench.frames import rejected_rows
@@ -209,7 +209,7 @@ class Files:
             return await export(
                 self.database,
                 where,
-                _path(folder),
+                Path(folder),
                 format=format,
                 overwrite=overwrite,
                 progress=watch,
@@ -252,7 +252,7 @@ class Files:
             return await archive(
                 self.database,
                 where,
-                _path(path),
+                Path(path),
                 history=history,
                 overwrite=overwrite,
                 progress=watch,
@@ -297,7 +297,7 @@ class Files:
         with watched(progress) as watch:
             return await restore(
                 self.database,
-                _path(path),
+                Path(path),
                 merge=merge,
                 dry_run=dry_run,
                 reason=reason,
@@ -322,7 +322,7 @@ class Files:
         from workbench.transfer.bible import bible
 
         where = await world_id(self.database, world)
-        return await bible(self.database, where, _path(path), overwrite=overwrite)
+        return await bible(self.database, where, Path(path), overwrite=overwrite)
 
     async def write(
         self,
@@ -341,14 +341,10 @@ class Files:
         from workbench.progress import watched
 
         with watched(progress) as watch:
-            return await write(frame, _path(path), overwrite=overwrite, progress=watch)
+            return await write(frame, Path(path), overwrite=overwrite, progress=watch)
 
     async def _world_path(self, world: WorldKey) -> str:
         raise NotImplementedError
-
-
-def _path(value: Path | str) -> Path:
-    return Path(value)
 
 
 def _arrow(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities.base import DraftT, Link, RecordT
 from workbench.errors import InvalidDraft, NotFound, StaleRecord
-from workbench.store.names import resolve, resolve_many
+from workbench.store.names import resolve
 from workbench.store.rights import not_allowed
 from workbench.store.rows import Rows
 
@@ -22,7 +22,6 @@ class LinkRepository(Rows[DraftT, RecordT]):
     def __init__(self, database: Database, link: Link[DraftT, RecordT]) -> None:
         super().__init__(database, link)
         self.link = link
-        self._insert = insert(link.table).returning(*self._columns)
         # The ends alone are the key: they tell the world.
         self._key = tuple(c for c in link.key if c != "worldid" or "world" in self._ends)
 
@@ -48,30 +47,6 @@ class LinkRepository(Rows[DraftT, RecordT]):
         if draft is None:
             draft = self.link.validate(await resolve(self.database, self.link, fields))
         return (await self.add_many([draft], reason=reason))[0]
-
-    async def add_many(
-        self, drafts: Iterable[DraftT | Mapping[str, Any]], *, reason: str | None = None
-    ) -> list[RecordT]:
-        """Store new rows, all or none; raises as `Repository.add` does."""
-        given = list(drafts)
-        fields = await resolve_many(
-            self.database, self.link, [d for d in given if isinstance(d, Mapping)]
-        )
-        told = iter(fields)
-        values = [
-            (self.link.validate(next(told)) if isinstance(d, Mapping) else d).model_dump()
-            for d in given
-        ]
-        if not values:
-            return []
-
-        async def work() -> list[RecordT]:
-            async with self.database.writing() as connection:
-                with translated(self.link.name, values[0]):
-                    rows = await connection.execute(self._insert, values)
-                    return [self._record(row) for row in rows]
-
-        return await self.database.atomically(work, reason=reason)
 
     async def update(
         self, record: RecordT, /, *, reason: str | None = None, **fields: Any

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, Row, bindparam, delete, func, insert, text, update
+from sqlalchemy import Executable, Row, bindparam, delete, func, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities.base import DraftT, Entity, EntityRecord, RecordT
 from workbench.errors import Ambiguous, InTheTrash, InvalidDraft, NotFound, StaleRecord
 from workbench.store.filters import conditions
-from workbench.store.names import near_names, resolve, resolve_many, suggested
+from workbench.store.names import near_names, resolve, suggested
 from workbench.store.rights import not_allowed
 from workbench.store.rows import Rows
 
@@ -36,7 +37,6 @@ class Repository(Rows[DraftT, RecordT]):
         table = entity.table
         by_id = table.c.id == bindparam("key")
         self._get = self._select.where(by_id)
-        self._insert = insert(table).returning(*self._columns)
         self._update = (
             update(table)
             .where(by_id, table.c.version == bindparam("expected"), table.c.deleted_at.is_(None))
@@ -133,46 +133,22 @@ class Repository(Rows[DraftT, RecordT]):
         assert row is not None
         return self._record(row)
 
-    async def add_many(
-        self, drafts: Iterable[DraftT | Mapping[str, Any]], *, reason: str | None = None
+    async def _insert_all(
+        self, connection: AsyncConnection, values: list[dict[str, Any]]
     ) -> list[RecordT]:
-        """Store new records, all or none, and return them in the same order.
-
-        For more than some thousands, `Workspace` takes a frame or files, at the speed of COPY.
-
-        Raises
-        ------
-        As `add`; `InvalidDraft.problems` are those of the first bad draft.
-        """
-        given = list(drafts)
-        fields = await resolve_many(
-            self.database, self.entity, [d for d in given if isinstance(d, Mapping)]
-        )
-        told = iter(fields)
-        values = [
-            (self.entity.validate(next(told)) if isinstance(d, Mapping) else d).model_dump()
-            for d in given
-        ]
-        if not values:
-            return []
-
-        async def work() -> list[RecordT]:
-            async with self.database.writing() as connection:
-                with translated(self.entity.name):
-                    ids = (await connection.scalars(_NEW_IDS, {"count": len(values)})).all()
-                for new_id, row in zip(ids, values, strict=True):
-                    row["id"] = new_id
-                    if row.get("ownerid", 0) is None:
-                        row["ownerid"] = self.database.userid
-                with translated(self.entity.name, self._twice(values)):
-                    made = {}
-                    for start in range(0, len(values), _BATCH_ROWS):
-                        batch = values[start : start + _BATCH_ROWS]
-                        rows = await connection.execute(self._insert, batch)
-                        made.update({row.id: self._record(row) for row in rows})
-            return [made[new_id] for new_id in ids]
-
-        return await self.database.atomically(work, reason=reason)
+        with translated(self.entity.name):
+            ids = (await connection.scalars(_NEW_IDS, {"count": len(values)})).all()
+        for new_id, row in zip(ids, values, strict=True):
+            row["id"] = new_id
+            if row.get("ownerid", 0) is None:
+                row["ownerid"] = self.database.userid
+        with translated(self.entity.name, self._twice(values)):
+            made = {}
+            for start in range(0, len(values), _BATCH_ROWS):
+                batch = values[start : start + _BATCH_ROWS]
+                rows = await connection.execute(self._insert, batch)
+                made.update({row.id: self._record(row) for row in rows})
+        return [made[new_id] for new_id in ids]
 
     def _twice(self, values: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the name that two of `values` have in the same place, by its field; {} if none."""

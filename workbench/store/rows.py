@@ -1,24 +1,25 @@
-"""Reading the rows of one table as records: what entities and links have in common."""
+"""The rows of one table as records: what entities and links have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from workbench import markup
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import Stored
 from workbench.entities.base import STAMPS, DraftT, Entity, RecordT
-from workbench.errors import InvalidDraft
+from workbench.errors import InvalidDraft, shown
 from workbench.store.filters import conditions, counted, live, matching
 from workbench.store.keyset import after as after_cursor
 from workbench.store.keyset import cursor, steps
-from workbench.store.names import with_world_id
+from workbench.store.names import resolve_many, with_world_id
 from workbench.store.search import narrowed
 
 PAGE_ROWS = 50
@@ -90,6 +91,7 @@ class Rows(Generic[DraftT, RecordT]):
         self._written = set(self._fields)
         self._columns = tuple(stored.table.columns[field] for field in self._fields)
         self._select = select(*self._columns)
+        self._insert = insert(stored.table).returning(*self._columns)
 
     async def find(
         self,
@@ -160,6 +162,58 @@ class Rows(Generic[DraftT, RecordT]):
         async with self.database.reading() as connection:
             with translated(self.stored.name):
                 return int(await connection.scalar(statement) or 0)
+
+    async def add_many(
+        self, drafts: Iterable[DraftT | Mapping[str, Any]], *, reason: str | None = None
+    ) -> list[RecordT]:
+        """Store new rows, all or none, and return them in the same order.
+
+        For more than some thousands, `Workspace` takes a frame or files, at the speed of COPY.
+
+        Raises
+        ------
+        As `add`; `InvalidDraft.problems` are those of the first bad draft.
+        """
+        given = self._listed(drafts)
+        fields = await resolve_many(
+            self.database, self.stored, [d for d in given if isinstance(d, Mapping)]
+        )
+        told = iter(fields)
+        values = [
+            (self.stored.validate(next(told)) if isinstance(d, Mapping) else d).model_dump()
+            for d in given
+        ]
+        if not values:
+            return []
+
+        async def work() -> list[RecordT]:
+            async with self.database.writing() as connection:
+                return await self._insert_all(connection, values)
+
+        return await self.database.atomically(work, reason=reason)
+
+    def _listed(self, drafts: Any) -> list[DraftT | Mapping[str, Any]]:
+        """Return what `add_many` was given as a list, if it is one of drafts and mappings."""
+        # A mapping can be gone through too, and gives names of fields.
+        several = isinstance(drafts, Iterable) and not isinstance(drafts, str)
+        given = list(drafts) if several else [drafts]
+        for one in given:
+            if not isinstance(one, Mapping | self.stored.draft):
+                raise InvalidDraft(
+                    {
+                        "drafts": "Give a list of drafts or of mappings of fields, or a DataFrame; "
+                        f"{shown(one)} is no {self.stored.name}."
+                    },
+                    entity=self.stored.name,
+                )
+        return given
+
+    async def _insert_all(
+        self, connection: AsyncConnection, values: list[dict[str, Any]]
+    ) -> list[RecordT]:
+        with translated(self.stored.name, values[0]):
+            rows = await connection.execute(self._insert, values)
+            return [self._record(row) for row in rows]
 
     async def _fitting(
         self, filters: Mapping[str, Any], search: str | None, *, trashed: bool
