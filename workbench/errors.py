@@ -54,6 +54,7 @@ __all__ = [
     "UnreadableFile",
     "WorkbenchError",
     "WrongDatabase",
+    "error_of",
 ]
 
 _SHOWN_CHARACTERS = 80
@@ -210,6 +211,7 @@ class Problem:
 
     `row` counts data rows from 1 (the first below the header) in a file, and is the label
     in the index for a frame. None for `row` or `column` means the whole file or row.
+    `refused` says that a right is missing, and not that something is wrong with the cell.
     """
 
     file: str | None
@@ -217,6 +219,7 @@ class Problem:
     column: str | None
     value: str | None
     message: str
+    refused: bool = False
 
     def __str__(self) -> str:
         place = ", ".join(
@@ -241,6 +244,17 @@ class InvalidRows(WorkbenchError):
             lines.append(f"… and {len(problems) - _SHOWN_PROBLEMS} more in `.problems`.")
         super().__init__("Nothing was written. " + "\n".join(lines))
         self.problems = list(problems)
+
+
+def error_of(problems: Sequence[Problem]) -> InvalidRows | NotAllowed:
+    """Return the error for `problems`: NotAllowed if rights alone are in the way."""
+    if not problems or not all(problem.refused for problem in problems):
+        return InvalidRows(problems)
+    lines = list(dict.fromkeys(problem.message for problem in problems))
+    more = len(lines) - _SHOWN_PROBLEMS
+    if more > 0:
+        lines[_SHOWN_PROBLEMS:] = [f"… and {more} more like these."]
+    return NotAllowed("\n".join(lines))
 
 
 class PlanMoved(WorkbenchError):

@@ -13,6 +13,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from workbench.database.address import Address
+from workbench.database.engine import Database
+from workbench.database.users import acting_user
 from workbench.demo import demo_folder
 
 COUNTS = {"read", "inserted", "updated", "unchanged", "rejected"}
@@ -179,6 +182,33 @@ async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, b
     assert done.returncode == 1
     assert all(f"row {row}" in done.stdout for row in (1, 3, 4))
     assert "Nothing was written." in done.stdout
+
+
+async def test_a_right_that_is_missing_is_told_with_whom_to_ask(
+    workbench, good, sql, database_url, tmp_path
+):
+    assert workbench("import", good).returncode == 0
+    owner = Database(Address.parse(database_url))
+    eve = await acting_user(owner, "eve@example.org", role="editor")
+    await owner.close()
+    world = await sql.fetchval("SELECT id FROM world")
+    await sql.execute("INSERT INTO world_member VALUES ($1, $2)", world, eve)
+    (good / "worlds.csv").unlink()
+    (good / "personas.csv").write_text("world,name,kind\nDenmark,HAMLET,ghost\n")
+    workbench.variables["WORKBENCH_USER"] = "eve@example.org"
+    told = (
+        "workbench: You may read the world 'Denmark', but not change its personas: that takes an "
+        "editor's rights in it, and an account that may edit. Ask tester@localhost.\n"
+    )
+    for more in ((), ("--dry-run",), ("--plan", tmp_path / "eve.plan")):
+        done = workbench("import", good, *more)
+        assert (done.returncode, done.stderr) == (1, told)
+        assert "0 to update" in done.stdout or "0 updated" in done.stdout
+    done = workbench("apply", tmp_path / "eve.plan")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    said = only_object(workbench("import", good, "--json"))
+    assert [problem["message"] for problem in said["problems"]] == [told[11:-1]]
+    assert await sql.fetchval("SELECT kind FROM persona WHERE name = 'HAMLET'") == "individual"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])

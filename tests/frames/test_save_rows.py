@@ -9,7 +9,8 @@ import pytest
 
 from tests.frames.test_save import one, put
 from workbench.entities.world import World
-from workbench.errors import InvalidDraft, InvalidRows
+from workbench.errors import InvalidDraft, InvalidRows, NotAllowed
+from workbench.frames import attempt
 from workbench.workspace import Workspace
 
 
@@ -91,7 +92,74 @@ async def test_rows_go_to_the_trash_only_when_asked_and_what_was_read_is_known(
     assert (result.trashed, result.unchanged) == (1, 4)
     assert await wb.personas.count() == 4
     assert (await wb.personas.find(trashed=True))[0].name == "Yorick"
-    assert (await wb.personas.save(frame, trash=True, based_on=read)).trashed == 0
+    again = await wb.personas.save(frame, trash=True, based_on=read)
+    assert (again.trashed, again.trashed_before, len(again.conflicts)) == (0, 1, 0)
+    assert "1 in the trash already" in str(again)
+
+
+async def test_what_was_purged_before_it_could_be_trashed_is_told(
+    wb: Workspace, denmark: World, eve: Workspace
+) -> None:
+    read = await eve.personas.frame(world=denmark)
+    await wb.personas.purge(await wb.personas.remove(await one(wb, "Yorick")))
+    frame = read[read["name"] == "Hamlet"].copy()
+    put(frame, "Hamlet", kind="ghost")
+    stopped = await eve.personas.save(frame, trash=True, based_on=read, on_conflict="stop")
+    assert not stopped.written
+    result = await stopped.resolve("mine")
+    assert (result.changed, result.trashed) == (1, 3)
+    for told in (stopped, result, await result.resolve("mine")):
+        (row,) = told.conflicts.to_dict("records")
+        assert (row["name"], row["column"], row["why"]) == ("Yorick", "deleted_at", "gone")
+        assert row["mine"] == "trash"
+        assert "gone: purged, or no longer yours to read" in str(told)
+
+
+async def test_what_one_may_no_longer_read_is_not_said_to_be_trashed(
+    wb: Workspace, denmark: World, eve: Workspace
+) -> None:
+    norway = await eve.worlds.add(name="Norway")
+    await eve.personas.add(worldid=norway.id, name="Fortinbras")
+    read = await eve.personas.frame()
+    await wb.unshare(denmark, "eve@example.org")
+    result = await eve.personas.save(read.iloc[:0].copy(), trash=True, based_on=read)
+    assert (result.changed, result.trashed) == (0, 1)
+    assert set(result.conflicts["record"]) == {
+        id_ for id_, name in zip(read["id"], read["name"], strict=True) if name != "Fortinbras"
+    }
+    assert set(result.conflicts["why"]) == {"gone"}
+    assert await wb.personas.count() == 5
+
+
+async def test_a_right_that_is_lost_while_rows_are_trashed_leaves_none_behind(
+    wb: Workspace, denmark: World, eve: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = await eve.personas.frame(world=denmark)
+    real, times = attempt.trash, []
+
+    async def late(*arguments: Any) -> int:
+        if not times:
+            await wb.share(denmark, "eve@example.org", role="viewer")
+        times.append(1)
+        return await real(*arguments)
+
+    monkeypatch.setattr(attempt, "trash", late)
+    result = await eve.personas.save(read.iloc[:0].copy(), trash=True, based_on=read)
+    assert (result.trashed, set(result.conflicts["why"])) == (0, {"rights"})
+    assert len(result.conflicts) == 5
+    assert await wb.personas.count() == 5
+
+
+async def test_new_rows_for_a_world_of_which_one_is_no_editor_any_more_are_not_allowed(
+    wb: Workspace, denmark: World, eve: Workspace
+) -> None:
+    frame = added(await eve.personas.frame(world=denmark), {"name": "Laertes"})
+    await wb.share(denmark, "eve@example.org", role="viewer")
+    with pytest.raises(NotAllowed, match=r"'Denmark', but not add personas .* Ask tester@localh"):
+        await eve.personas.save(frame, add=True)
+    with pytest.raises(NotAllowed, match="Ask tester@localhost"):
+        await eve.personas.add_many(pd.DataFrame({"name": ["Osric"], "world": ["Denmark"]}))
+    assert await wb.personas.count() == 5
 
 
 async def test_what_others_changed_is_not_trashed_unasked(

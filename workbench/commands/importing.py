@@ -103,7 +103,10 @@ def import_(
         sys.exit(1)
     typer.echo(json.dumps(report.as_json()) if as_json else said)
     stopped = plan is not None and on_problem is OnProblem.stop and report.problems
-    sys.exit(1 if stopped or (plan is None and report.failed) else 0)
+    failed = bool(stopped or (plan is None and report.failed))
+    if failed and report.refused and not as_json:
+        report.raise_for_problems()
+    sys.exit(1 if failed else 0)
 
 
 @app.command()

@@ -171,7 +171,7 @@ def translate(
         )
     if state in ("42501", "25006", "55000"):  # the last: of a view, such as those of the past
         rule = getattr(error, "constraint_name", None) or ""
-        return NotAllowed(_NOT_ALLOWED.get(rule) or _refused(entity), entity=entity)
+        return NotAllowed(_NOT_ALLOWED.get(rule) or refused(entity), entity=entity)
     if state == "P0002":
         return NotFound("user", (values or {}).get("email", "of this name"), "Who may sign in?")
     if state.startswith("23") or state in _TEXT:
@@ -179,7 +179,8 @@ def translate(
     return WorkbenchError(f"The database refused this ({state or type(error).__name__}).")
 
 
-def _refused(entity: str | None) -> str:
+def refused(entity: str | None) -> str:
+    """Return what is said to somebody who may not do something to a record of `entity`."""
     if entity == "user":
         return (
             "You may change your own names and phone, nothing else of users. An administrator "

@@ -12,13 +12,13 @@ import pyarrow as pa
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import Entity, Stored
-from workbench.errors import InvalidRows, Problem
+from workbench.errors import Problem, error_of
 from workbench.frames.conflicts import Clash, Why, as_frame, authors
 from workbench.frames.given import Given, key_index
 from workbench.frames.look import Look, clashes, look
 from workbench.frames.refresh import Fresh, refresh
 from workbench.frames.result import SaveResult
-from workbench.frames.stored import read_now, stage_keys
+from workbench.frames.stored import look_back, read_now, stage_keys
 from workbench.frames.twins import read_twins
 from workbench.frames.values import told
 from workbench.frames.write import arrow_from_frame
@@ -88,7 +88,7 @@ class Attempt:
 
         Raises
         ------
-        InvalidRows, Refused
+        InvalidRows, NotAllowed, Refused
             Nothing was written.
         """
         if not self.database.in_transaction:
@@ -108,8 +108,10 @@ class Attempt:
             with translated(self.stored.name):
                 going, left, versions = await self._doomed(raw)
                 made = await self._settled(raw)
+                there_already = len(self.doomed) - len(going) - len(left)
                 left = [*await clashes(raw, made), *left]
                 result = SaveResult(self.stored.plural, as_frame(left))
+                result.trashed_before = there_already
                 result.written = not (self.stop and left)
                 outcome = Outcome(result, made, left, versions)
                 if result.written and not made.found.problems:
@@ -151,7 +153,10 @@ class Attempt:
             result.trashed = await trash(raw, self.stored, going)
 
     async def _doomed(self, raw: Any) -> tuple[list[str], list[Clash], dict[str, int]]:
-        """Return what is to be trashed, and what somebody changed since it was read."""
+        """Return what is to be trashed, and what is in its way: changed since, gone, or a right.
+
+        What is in the trash already is where it was to go.
+        """
         going: list[str] = []
         left: list[Clash] = []
         current: dict[str, int] = {}
@@ -165,8 +170,14 @@ class Attempt:
         label = self.stored.label
         now = await read_now(raw, found, [label])
         who = await authors(raw, found, list(rows))
+        if not now.there.all():
+            await look_back(raw, found, now)  # for the names of what is gone
         for n, id_ in enumerate(ids):
-            if not now.versions[n] or now.trashed[n]:
+            if not now.there[n]:
+                name = now.since.get(label, {}).get(n)
+                left.append(Clash(id_, name, "deleted_at", None, "trash", None, None, None, "gone"))
+                continue
+            if now.trashed[n]:
                 continue
             if n in held and now.versions[n] == self.doomed[id_]:
                 going.append(id_)
@@ -198,7 +209,7 @@ class Attempt:
             def place(problem: Problem) -> int:
                 return places.get(problem.row, end)
 
-            raise InvalidRows(sorted(problems, key=place))
+            raise error_of(sorted(problems, key=place))
 
     def _placed(self, rows: pd.DataFrame, made: Look) -> pd.DataFrame:
         """Return new rows, in the world of all others if they name none and there is one."""

@@ -30,6 +30,8 @@ class SaveResult:
     ----------
     changed, unchanged, added, trashed
         How many records; those in `conflicts` are none of them.
+    trashed_before
+        How many of the records that were to be trashed were in the trash already.
     cells
         How many cells were written in the changed records.
     conflicts
@@ -46,6 +48,7 @@ class SaveResult:
     unchanged: int = 0
     added: int = 0
     trashed: int = 0
+    trashed_before: int = 0
     cells: int = 0
     written: bool = True
     _settle: Callable[[Decisions, str | None], Awaitable[SaveResult]] | None = field(default=None)
@@ -81,6 +84,7 @@ class SaveResult:
         parts += [f"{self.unchanged:,} unchanged"]
         parts += [f"{self.added:,} added"] if self.added else []
         parts += [f"{self.trashed:,} trashed"] if self.trashed else []
+        parts += [f"{self.trashed_before:,} in the trash already"] if self.trashed_before else []
         said = f"{self.plural}: {', '.join(parts)}."
         return said + (f" Not written: {self._in_conflict}." if len(self.conflicts) else "")
 

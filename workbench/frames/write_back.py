@@ -170,11 +170,24 @@ async def write(connection: Any, found: Given, cells: list[Cells], count: int) -
 
 
 async def trash(connection: Any, stored: Entity[Any, Any], ids: list[str]) -> int:
-    """Put records into the trash; return how many were not there by themselves."""
+    """Put records into the trash; return how many were not there by themselves.
+
+    Raises
+    ------
+    Conflict
+        One of them is not there: the right to put it there was lost at the same moment.
+    """
     with translated(stored.name):
         status = await connection.execute(
             f"UPDATE {quoted(stored.name)} SET deleted_at = clock_timestamp() "
             "WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL",
             ids,
         )
+        there = await connection.fetchval(
+            f"SELECT count(*) FROM {quoted(stored.name)} "
+            "WHERE id = ANY ($1::uuid[]) AND deleted_at IS NOT NULL",
+            ids,
+        )
+    if there != len(ids):
+        raise Conflict("Somebody changed the same records at the same moment. Save again.")
     return int(status.split()[-1])

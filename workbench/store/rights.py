@@ -23,20 +23,25 @@ from sqlalchemy import (
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
-from workbench.errors import NotAllowed
+from workbench.errors import NotAllowed, shown
 
 __all__ = [
+    "MANAGED",
     "RoleInWorld",
     "Standing",
     "may_write",
     "not_allowed",
     "owners",
     "refusal",
+    "refusal_in",
     "role_of",
     "standing",
 ]
 
 RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
+
+MANAGED = frozenset({"world_member"})
+"""Tables whose rows a manager of their world writes, and not an editor."""
 
 # Asked in a subquery, PostgreSQL computes each once for a statement, not once for a row. The
 # owner of the tables is bound by no rights.
@@ -136,10 +141,41 @@ async def not_allowed(
 
 def refusal(entity: str, managers: Iterable[str], doing: str = "change") -> NotAllowed:
     """Return the error for what row rights left undone; `managers` are whom to ask."""
-    named = " or ".join(managers)
-    ask = f"Ask {named}." if named else "Ask a manager of the world."
+    level = "a manager's" if entity in MANAGED else "an editor's"
     return NotAllowed(
-        f"You may read this {entity}, but not {doing} it: that takes an editor's rights in its "
-        f"world, and an account that may edit. {ask}",
+        f"You may read this {entity}, but not {doing} it: that takes {level} rights in its "
+        f"world, and an account that may edit. {_ask(managers)}",
         entity=entity,
     )
+
+
+def refusal_in(
+    world: str,
+    managers: Iterable[str],
+    doing: Literal["add", "change", "publish"],
+    plural: str | None = None,
+    *,
+    level: RoleInWorld = "editor",
+) -> str:
+    """Return what is said of rows of a world that one may not write.
+
+    Parameters
+    ----------
+    plural
+        Of which table; None if it is the world itself.
+    """
+    what = {
+        "add": f"add {plural} to it",
+        "change": f"change its {plural}" if plural else "change it",
+        "publish": "change whether it is public",
+    }[doing]
+    article = "an" if level == "editor" else "a"
+    return (
+        f"You may read the world {shown(world)}, but not {what}: that takes {article} {level}'s "
+        f"rights in it, and an account that may edit. {_ask(managers)}"
+    )
+
+
+def _ask(managers: Iterable[str]) -> str:
+    named = " or ".join(managers)
+    return f"Ask {named}." if named else "Ask a manager of the world."

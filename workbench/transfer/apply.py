@@ -82,7 +82,9 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
         Row rights left one of them as it was.
     """
     columns = changeable(table)
-    if "ownerid" in table.given and not await _handed_over(connection, table):
+    if "ownerid" in table.given and not await connection.fetchval(
+        f"SELECT EXISTS ({moved(table, 'ownerid')})"
+    ):
         columns = [c for c in columns if c.name != "ownerid"]  # which a user may not write
     sets = [f"{quoted(c.name)} = {new_value(table, c)}" for c in columns]
     status = await connection.execute(
@@ -110,15 +112,13 @@ async def _check_rights(connection: asyncpg.Connection, table: Staged) -> None:
         raise refusal(table.stored.name, left["managers"] or ())
 
 
-async def _handed_over(connection: asyncpg.Connection, table: Staged) -> bool:
-    """Whether some changed row is to have another owner."""
-    owner = table.stored.table.c["ownerid"]
-    return bool(
-        await connection.fetchval(
-            f"SELECT EXISTS (SELECT FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
-            f"JOIN {quoted(table.stored.name)} AS t ON {same(table)} "
-            f"WHERE p.changed AND {new_value(table, owner)} IS DISTINCT FROM t.ownerid)"
-        )
+def moved(table: Staged, name: str) -> str:
+    """Return the query for the rows that are to have another value in the column `name`."""
+    column = table.stored.table.c[name]
+    return (
+        f"SELECT p.* FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
+        f"JOIN {quoted(table.stored.name)} AS t ON {same(table)} "
+        f"WHERE p.changed AND {new_value(table, column)} IS DISTINCT FROM t.{quoted(name)}"
     )
 
 

@@ -121,10 +121,12 @@ class Findings:
         number = self._places[file].number if file in self._places else len(self._places)
         self._places[file] = _Places(number, list(columns), labels)
 
-    def file(self, file: str, message: str, *, column: str | None = None) -> None:
+    def file(
+        self, file: str, message: str, *, column: str | None = None, refused: bool = False
+    ) -> None:
         """Add a problem of a whole file."""
         self._refused.add(file)
-        self._add(Problem(file, None, column, None, message))
+        self._add(Problem(file, None, column, None, message, refused))
 
     def unread(self, error: UnreadableFile, file: str, plural: str | None) -> None:
         """Add the problem of a file that cannot be read, of the table `plural` if that is known."""
@@ -142,13 +144,14 @@ class Findings:
         *,
         column: str | None = None,
         value: object = None,
+        refused: bool = False,
     ) -> None:
-        """Add a problem of a cell, or of a row."""
+        """Add a problem of a cell, or of a row; `refused` if it is that a right is missing."""
         self.reject(file, plural, row)
         found = None if value is None else str(value)
         if found is not None and len(found) > _VALUE_CHARACTERS:
             found = found[:_VALUE_CHARACTERS] + "…"
-        self._add(Problem(file, row, column, found, message))
+        self._add(Problem(file, row, column, found, message, refused))
 
     def reject(self, file: str, plural: str, row: object) -> None:
         """Count a row as one that cannot be written."""

@@ -24,6 +24,7 @@ from workbench.errors import (
     Conflict,
     DuplicateName,
     InvalidDraft,
+    NotAllowed,
     Refused,
 )
 from workbench.transfer import apply
@@ -39,6 +40,7 @@ from workbench.transfer.readers import Opened, Sources, note_unused, open_all
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.repeats import judge_repeats
 from workbench.transfer.report import LoadReport, Paced, Progress, TableCounts, Watcher
+from workbench.transfer.rights import Rights
 from workbench.transfer.skip import leave_out
 from workbench.transfer.spool import Spool
 from workbench.transfer.stage import Staged
@@ -222,10 +224,13 @@ class _Import:
             await verdicts.same_ids(table)
             if add_only:
                 await verdicts.present(table)
+        rights = await Rights.of(raw, outside)
+        for table in self._tables.values():
+            await apply.compare(raw, table)
+            await rights.judge(table, verdicts)
         if self._findings.any and self._findings.skips:
             await leave_out(raw, self._tables, same, self._findings, verdicts)
         for name, table in self._tables.items():
-            await apply.compare(raw, table)
             counts = self._counts[table.stored.plural]
             await apply.count(raw, table, counts)
             counts.unchanged += len(same.get(name, ()))
@@ -313,7 +318,8 @@ class _Import:
             message = " ".join(error.problems.values())
         if field in table.stored.kinds:
             field = table.sources[0].columns.header(table.stored.twin(field), field)
-        self._findings.file(files, message, column=field)
+        refused = isinstance(error, NotAllowed)
+        self._findings.file(files, message, column=field, refused=refused)
 
 
 async def _made_worlds(raw: asyncpg.Connection, table: Staged, outside: Outside) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from workbench import markup
 from workbench.database.engine import Database
-from workbench.errors import InvalidRows, PlanMoved, Problem
+from workbench.errors import NotAllowed, PlanMoved, Problem, WorkbenchError, error_of
 from workbench.transfer.findings import Findings
 from workbench.transfer.load import OnProblem, load
 from workbench.transfer.options import HOW_IT_IS, Reading
@@ -98,9 +98,11 @@ class Plan:
             Something else would be done by now; `differences` says what. Nothing was written.
         InvalidRows
             The plan has problems, and none of its rows are to be skipped.
+        NotAllowed
+            A right is missing, for all that is in the way. Nothing was written.
         """
         if self.problems and self.on_problem == "stop":
-            raise InvalidRows(self.problems)
+            raise error_of(self.problems)
 
         async def compare(connection: asyncpg.Connection, tables: Tables, found: Findings) -> None:
             await self._compare(connection, tables, found)
@@ -121,15 +123,17 @@ class Plan:
     async def _compare(
         self, connection: asyncpg.Connection, tables: Tables, findings: Findings
     ) -> None:
-        """Raise PlanMoved unless what was worked out anew is what the plan shows."""
+        """Raise PlanMoved, or NotAllowed, unless what is worked out anew is what the plan shows."""
         if findings.any and self.on_problem == "stop":  # and it had none
-            raise PlanMoved(findings.problems)
+            raise _moved(findings.problems)
         found = await differences(connection, tables, self._folder / "rows")
         if not found and set(tables) != {path.stem for path in (self._folder / "rows").glob("*")}:
             found = [Problem(None, None, None, None, "The plan is about other tables.")]
         if found:
             known = {(problem.file, str(problem.row)) for problem in found}
             now = [p for p in findings.problems if (p.file, str(p.row)) in known]
+            if {(p.file, str(p.row)) for p in now} == known:
+                raise _moved(now, found)
             raise PlanMoved([*found, *now])
         with tempfile.TemporaryDirectory(prefix=_PREFIX) as held:
             for write, name in ((write_updates, "updates"), (write_inserts, "inserts")):
@@ -158,6 +162,8 @@ class Plan:
 
     @property
     def _way_on(self) -> str:
+        if self.report.refused and self.on_problem == "stop":
+            return "It takes rights that you do not have, so it cannot be applied."
         if self.problems and self.on_problem == "stop":
             return "It has problems, so it cannot be applied. Mend them, or plan to skip the rows."
         return "`await plan.apply()` does just this, or nothing."
@@ -234,6 +240,12 @@ async def make_plan(
     )
     (folder / ABOUT).write_text(about.model_dump_json(), encoding="utf-8")
     return Plan(database, held, about)
+
+
+def _moved(problems: list[Problem], differences: Sequence[Problem] = ()) -> WorkbenchError:
+    """Return the error for problems that a plan did not have: that it moved, or a missing right."""
+    found = error_of(problems)
+    return found if isinstance(found, NotAllowed) else PlanMoved([*differences, *problems])
 
 
 def open_plan(database: Database, path: Path | str) -> Plan:

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from workbench import markup
-from workbench.errors import InvalidRows, Problem
+from workbench.errors import Problem, error_of
 
 _SHOWN_PROBLEMS = 20
 
@@ -140,10 +140,15 @@ class LoadReport:
             not self.written or any(problem.row is None for problem in self.problems)
         )
 
+    @property
+    def refused(self) -> bool:
+        """Whether there are problems, and all of them are that rights are missing."""
+        return bool(self.problems) and all(problem.refused for problem in self.problems)
+
     def raise_for_problems(self) -> None:
-        """Raise InvalidRows if there are problems."""
+        """Raise InvalidRows if there are problems, or NotAllowed if all are missing rights."""
         if self.problems:
-            raise InvalidRows(self.problems)
+            raise error_of(self.problems)
 
     def __str__(self) -> str:
         return "\n".join([*self.lines(), *self._left_out, self._outcome])

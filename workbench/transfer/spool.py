@@ -41,6 +41,7 @@ class Told(Strict):
     column: str | None
     value: str | None
     message: str
+    refused: bool = False
 
     @classmethod
     def of(cls, problem: Problem) -> Told:
@@ -52,11 +53,12 @@ class Told(Strict):
             column=problem.column,
             value=problem.value,
             message=problem.message,
+            refused=problem.refused,
         )
 
     def problem(self) -> Problem:
         """Return the problem."""
-        return Problem(self.file, self.row, self.column, self.value, self.message)
+        return Problem(self.file, self.row, self.column, self.value, self.message, self.refused)
 
 
 class OpenedFiles(Strict):

@@ -147,7 +147,18 @@ class Verdicts:
             message = f"This waits for row {label} of {source.source.file}, which is rejected."
             self._report(table, row, message, table.stored.twin(column), column)
 
-    def _report(self, table: Staged, row: asyncpg.Record, message: str, *about: str) -> None:
+    def refuse(self, table: Staged, row: asyncpg.Record, message: str, *about: str) -> None:
+        """Report a row that may not be written for want of a right."""
+        self._report(table, row, message, *about, refused=True)
+
+    def _report(
+        self,
+        table: Staged,
+        row: asyncpg.Record,
+        message: str,
+        *about: str,
+        refused: bool = False,
+    ) -> None:
         """Report a cell in the first of the columns `about` that its file has."""
         source, label = table.locate(row["n"])
         header, value = said(source, row, self._outside, *about)
@@ -158,6 +169,7 @@ class Verdicts:
             message,
             column=header,
             value=value,
+            refused=refused,
         )
 
     async def _message(
