@@ -304,6 +304,32 @@ async def test_a_name_that_is_taken_is_told_by_its_row(wb: Workspace, denmark: W
     assert await wb.personas.count(name="Nymph") == 0
 
 
+async def test_names_are_swapped_through_a_third_one(wb: Workspace, denmark: World) -> None:
+    frame = await wb.personas.frame(world=denmark)
+    before = dict(zip(frame["name"], frame["id"], strict=True))
+    put(frame, "Hamlet", name="Third")
+    put(frame, "Ophelia", name="Hamlet")
+    put(frame, "Third", name="Ophelia")
+    with pytest.raises(InvalidRows) as error:
+        await wb.personas.save(frame)
+    rows = [frame.index[frame["name"] == name][0] for name in ("Ophelia", "Hamlet")]
+    assert {p.row: p.message for p in error.value.problems} == {
+        row: f"The persona of row {other} has this name until it is saved, and a save writes all "
+        "rows at once. Save that row alone first; if the two swap names, give one of them a third "
+        "name before."
+        for row, other in (rows, reversed(rows))
+    }
+    put(frame, "Ophelia", name="Third")
+    await wb.personas.save(frame[frame["name"] == "Third"])
+    await wb.personas.save(frame[frame["name"] == "Hamlet"])
+    frame = await wb.personas.frame(world=denmark)
+    put(frame, "Third", name="Ophelia")
+    await wb.personas.save(frame)
+    after = await wb.personas.frame(world=denmark)
+    now = dict(zip(after["name"], after["id"], strict=True))
+    assert (now["Hamlet"], now["Ophelia"]) == (before["Ophelia"], before["Hamlet"])
+
+
 async def test_a_location_does_not_come_to_lie_in_itself(wb: Workspace, denmark: World) -> None:
     frame = await wb.locations.frame(world=denmark, names=True)
     put(frame, "Castle", parent="Graveyard")

@@ -75,3 +75,44 @@ async def test_a_name_that_is_taken_and_an_id_that_comes_twice_are_told(
     assert said[1] == "Another persona is called so already. Choose a name."
     assert said[2] == said[3] == "An earlier row is about the same persona. Take one out."
     assert await stored(sql) == ids
+
+
+async def test_names_are_swapped_through_a_third_one(
+    wb: Workspace, sql: asyncpg.Connection, write: Write, ids: dict[str, str]
+) -> None:
+    def rows(**names: str) -> Path:
+        lines = [f"{ids[was]},Elsinore,{name}\n" for was, name in names.items()]
+        return write(personas=f"id,world,name\n{''.join(lines)}") / "personas.csv"
+
+    file = rows(Osric="Yorick", Yorick="Osric")
+    report = await wb.load(file)
+    assert not report.written
+    assert [(problem.row, problem.column) for problem in report.problems] == [
+        (1, "name"),
+        (2, "name"),
+    ]
+    for problem, other in zip(report.problems, (2, 1), strict=True):
+        assert problem.message == (
+            f"The persona of row {other} of personas.csv is called so until it is imported, and an "
+            "import writes all rows at once. Import that row alone first; if the two swap names, "
+            "give one of them a third name before."
+        )
+    assert await stored(sql) == ids
+    for step in ({"Osric": "Third"}, {"Yorick": "Osric"}, {"Osric": "Yorick"}):
+        (await wb.load(rows(**step))).raise_for_problems()
+    assert await stored(sql) == {"Yorick": ids["Osric"], "Osric": ids["Yorick"]}
+    assert (await wb.load(rows(Osric="Yorick", Yorick="Osric"))).tables["personas"].unchanged == 2
+
+
+async def test_a_name_that_is_passed_on_goes_in_two_imports(
+    wb: Workspace, sql: asyncpg.Connection, write: Write, ids: dict[str, str], tmp_path: Path
+) -> None:
+    folder = write(
+        personas=f"id,world,name\n{ids['Osric']},Elsinore,Yorick\n{ids['Yorick']},Elsinore,Late\n"
+    )
+    report = await wb.load(folder / "personas.csv", on_problem="skip")
+    [problem] = report.problems
+    assert "The persona of row 2 of personas.csv is called so until" in problem.message
+    assert await stored(sql) == {"Osric": ids["Osric"], "Late": ids["Yorick"]}
+    (await wb.load(report.rejects["personas.csv"])).raise_for_problems()
+    assert await stored(sql) == {"Yorick": ids["Osric"], "Late": ids["Yorick"]}

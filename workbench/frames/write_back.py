@@ -19,6 +19,7 @@ from workbench.frames.stored import KEYS, Now, copied, matching
 from workbench.transfer.checks import SQL_TYPES
 from workbench.transfer.lookups import references
 from workbench.transfer.stage import quoted
+from workbench.transfer.verdicts import swapped
 
 __all__ = ["lock", "stage_edits", "trash", "troubles", "write"]
 
@@ -120,23 +121,29 @@ async def _taken(connection: Any, found: Given, names: set[str]) -> None:
     rows = await connection.fetch(
         f"WITH w AS (SELECT e.n, t.id, {listed} FROM {joined} "
         f"WHERE ({keys}) IS DISTINCT FROM ({own})) "
-        f"SELECT w.n, true FROM w JOIN {quoted(stored.name)} AS o "
+        f"SELECT w.n, true, other.n FROM w JOIN {quoted(stored.name)} AS o "
         f"ON {taken} AND o.deleted_at IS NULL AND o.id <> w.id "
-        f"UNION SELECT n, false FROM (SELECT n, row_number() OVER "
+        "LEFT JOIN w AS other ON other.id = o.id "
+        f"UNION SELECT n, false, NULL FROM (SELECT n, row_number() OVER "
         f"(PARTITION BY {numbered} ORDER BY n) AS place FROM w) AS twice WHERE place > 1 ORDER BY 1"
     )
     label = stored.label
-    for n, there in rows:
-        other = "Another" if there else "Another row of this frame gives another"
-        found.problem(
-            n,
-            label,
-            f"{other} {stored.name} this {label} in the same place."
-            if not there
-            else f"{other} {stored.name} in the same place has this {label}. Choose another; if "
-            "that one is renamed too, save it first.",
-            found.cells[label][n].as_py() if label in found.cells else None,
-        )
+    for n, there, other in rows:
+        if other is not None:
+            message = (
+                f"The {stored.name} of row {found.labels[other].as_py()} has this {label} until it "
+                f"is saved, and a save writes all rows at once. {swapped('save')}"
+            )
+        elif there:
+            message = (
+                f"Another {stored.name} in the same place has this {label}. Choose another, or "
+                "rename that one first."
+            )
+        else:
+            message = f"Another row of this frame gives another {stored.name} this {label} in the "
+            message += "same place."
+        value = found.cells[label][n].as_py() if label in found.cells else None
+        found.problem(n, label, message, value)
 
 
 async def write(connection: Any, found: Given, cells: list[Cells], count: int) -> None:

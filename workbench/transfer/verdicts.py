@@ -46,6 +46,8 @@ class Verdicts:
     async def names(self, table: Staged, wrong: list[str]) -> None:
         """Report names and ids that mean nothing; `wrong` tells what each bit is about."""
         query = f"SELECT n, wrong, worldid AS world FROM {table.plan} WHERE wrong <> 0"
+        if TAKEN in wrong:
+            query = _with_takers(table, 1 << wrong.index(TAKEN))
         by_level = {lookup.level: lookup for lookup in lookups(table.stored.name)}
         targets = references(table.stored)
         told: dict[tuple[object, ...], str] = {}
@@ -55,8 +57,7 @@ class Verdicts:
                     continue
                 lookup = by_level.get(about)
                 if about == TAKEN:
-                    message = f"Another {table.stored.name} is called so already. Choose a name."
-                    self._report(table, row, message, "name")
+                    self._report(table, row, _taken(table, row["other"]), "name")
                     continue
                 if about.startswith(AGAINST):
                     lookup = by_level[about.removeprefix(AGAINST)]
@@ -245,6 +246,41 @@ class Verdicts:
         return (
             f" The world {shown(other)} has one, but a row refers only to records of its own world."
         )
+
+
+def swapped(verb: str) -> str:
+    """Return the way out for rows one of which is to have the name that another still has.
+
+    PostgreSQL looks at a name as each row is written: in a set, some row is written while
+    another has its name. To go by a name in between would tell the history what nobody did.
+    """
+    return (
+        f"{verb.capitalize()} that row alone first; if the two swap names, give one of them a "
+        "third name before."
+    )
+
+
+def _taken(table: Staged, other: int | None) -> str:
+    """Return what is said of a new name that a record has, the one of row `other` if any."""
+    if other is None:
+        return f"Another {table.stored.name} is called so already. Choose a name."
+    source, label = table.locate(other)
+    return (
+        f"The {table.stored.name} of row {label} of {source.source.file} is called so until it is "
+        f"imported, and an import writes all rows at once. {swapped('import')}"
+    )
+
+
+def _with_takers(table: Staged, bit: int) -> str:
+    """Return the query for wrong rows, with the row that is about whose name they are to have."""
+    key = " AND ".join(f"t.{quoted(name)} = p.{quoted(name)}" for name in table.stored.key)
+    return (
+        "SELECT p.n, p.wrong, p.worldid AS world, o.n AS other "
+        f"FROM {table.plan} AS p LEFT JOIN {quoted(table.stored.name)} AS t "
+        f"ON p.wrong & {bit} <> 0 AND {key} AND t.deleted_at IS NULL "
+        f"LEFT JOIN (SELECT id, min(n) AS n FROM {table.plan} GROUP BY id) AS o ON o.id = t.id "
+        "WHERE p.wrong <> 0"
+    )
 
 
 def _upward(stored: Stored[Any, Any]) -> list[str]:
