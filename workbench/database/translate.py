@@ -7,7 +7,7 @@ By SQLSTATE and by the name of the constraint, which ends in the field it concer
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -194,6 +194,12 @@ def refused(entity: str | None) -> str:
         "world, and an account that may edit; to publish, trash, purge or share takes a manager. "
         "Ask one, or an administrator."
     )
+
+
+def whom_to_ask(managers: Iterable[str]) -> str:
+    """Return the sentence that says who grants what was refused."""
+    named = " or ".join(managers)
+    return f"Ask {named}." if named else "Ask a manager of the world."
 
 
 def _refusal(

@@ -238,9 +238,12 @@ class Link(Stored[DraftT, RecordT]):
     home
         The column whose record the row belongs to: the scene of a cast entry. Rows of a
         home in the trash are left out of frames.
+    managed
+        Whether a manager of the world writes the rows, and an editor does not.
     """
 
     home: str = ""
+    managed: bool = False
 
 
 def _kind(info: FieldInfo) -> Kind:

@@ -189,4 +189,5 @@ WORLD_MEMBER = Link(
     WorldMember,
     key=("worldid", "userid"),
     home="worldid",
+    managed=True,
 )

@@ -23,7 +23,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from workbench.database.engine import Database
-from workbench.database.translate import translated
+from workbench.database.translate import translated, whom_to_ask
 from workbench.entities import ENTITIES, LINKS, STORED, Link, Stored
 from workbench.errors import Conflict, InvalidDraft, NotAllowed, NotFound, WorkbenchError
 from workbench.history import undo_sql as sql
@@ -31,6 +31,7 @@ from workbench.history import undo_sql as sql
 __all__ = ["Undone", "undo"]
 
 _REASON_MAXIMUM_CHARACTERS = 200
+_MANAGED = [link.name for link in LINKS.values() if link.managed]
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,13 @@ async def undo(
         return end.undone
 
 
+def _forbidden(row: Any) -> NotAllowed:
+    what = "changed a world that you may read, but not change"
+    if row.managed:
+        what = "changed members, or purged something: to undo that takes a manager's rights"
+    return NotAllowed(f"This changeset {what}. Nothing was undone. {whom_to_ask(row.managers)}")
+
+
 class _Undo:
     """One attempt, inside a transaction."""
 
@@ -127,11 +135,8 @@ class _Undo:
                 self._values["changeset"],
                 "You may not read its worlds, or its details are kept no more.",
             )
-        if (await self._rows(sql.FORBIDDEN))[0][0]:
-            raise NotAllowed(
-                "This changeset changed a world that you may read, but not change. Nothing was "
-                "undone; ask a manager of the world."
-            )
+        if forbidden := await self._rows(sql.FORBIDDEN, managed=_MANAGED):
+            raise _forbidden(forbidden[0])
         await self._rows(sql.TOGETHER, on="on")
         for entity in [e for e in reversed(ENTITIES.values()) if e.name in about]:
             await self._count(self._removed, entity.name, sql.trashing(entity))

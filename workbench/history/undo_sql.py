@@ -23,11 +23,18 @@ FROM history.change LEFT JOIN LATERAL jsonb_object_keys(
 WHERE changesetid = :changeset AND worldid IS NOT NULL GROUP BY entity
 """
 REASON = "SELECT reason FROM history.entry WHERE changesetid = :changeset LIMIT 1"
+# Members are a manager's to change, and so is what was purged: nobody else brings it back.
 FORBIDDEN = """
-SELECT EXISTS (
-  SELECT FROM history.change WHERE changesetid = :changeset AND row_security_active('public.world')
-  AND worldid <> ALL ((SELECT rules.worlds('editor'))::uuid[])
-)
+SELECT c.worldid, c.managed, rules.managers(c.worldid) AS managers FROM (
+  SELECT worldid, bool_and(managed) AS managed FROM (
+    SELECT DISTINCT worldid,
+      entity = ANY (:managed) OR operation = 'delete' AND key IS NULL AS managed
+    FROM history.change WHERE changesetid = :changeset AND row_security_active('public.world')
+  ) AS every
+  WHERE worldid <> ALL (CASE WHEN managed THEN (SELECT rules.worlds('manager'))
+    ELSE (SELECT rules.worlds('editor')) END)
+  GROUP BY worldid
+) AS c ORDER BY c.managed LIMIT 1
 """
 TOGETHER = "SELECT set_config('workbench.together', :on, true)"
 OWN = """

@@ -22,11 +22,11 @@ from sqlalchemy import (
 )
 
 from workbench.database.engine import Database
-from workbench.database.translate import translated
+from workbench.database.translate import translated, whom_to_ask
+from workbench.entities import LINKS
 from workbench.errors import NotAllowed, shown
 
 __all__ = [
-    "MANAGED",
     "RoleInWorld",
     "Standing",
     "may_write",
@@ -39,9 +39,6 @@ __all__ = [
 ]
 
 RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
-
-MANAGED = frozenset({"world_member"})
-"""Tables whose rows a manager of their world writes, and not an editor."""
 
 # Asked in a subquery, PostgreSQL computes each once for a statement, not once for a row. The
 # owner of the tables is bound by no rights.
@@ -141,10 +138,11 @@ async def not_allowed(
 
 def refusal(entity: str, managers: Iterable[str], doing: str = "change") -> NotAllowed:
     """Return the error for what row rights left undone; `managers` are whom to ask."""
-    level = "a manager's" if entity in MANAGED else "an editor's"
+    managed = entity in LINKS and LINKS[entity].managed
+    level = "a manager's" if managed else "an editor's"
     return NotAllowed(
         f"You may read this {entity}, but not {doing} it: that takes {level} rights in its "
-        f"world, and an account that may edit. {_ask(managers)}",
+        f"world, and an account that may edit. {whom_to_ask(managers)}",
         entity=entity,
     )
 
@@ -172,10 +170,5 @@ def refusal_in(
     article = "an" if level == "editor" else "a"
     return (
         f"You may read the world {shown(world)}, but not {what}: that takes {article} {level}'s "
-        f"rights in it, and an account that may edit. {_ask(managers)}"
+        f"rights in it, and an account that may edit. {whom_to_ask(managers)}"
     )
-
-
-def _ask(managers: Iterable[str]) -> str:
-    named = " or ".join(managers)
-    return f"Ask {named}." if named else "Ask a manager of the world."

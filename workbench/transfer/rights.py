@@ -11,7 +11,8 @@ from uuid import UUID
 import asyncpg
 
 from workbench.database.translate import refused
-from workbench.store.rights import MANAGED, RoleInWorld, refusal_in
+from workbench.entities import Link
+from workbench.store.rights import RoleInWorld, refusal_in
 from workbench.transfer import apply
 from workbench.transfer.outside import Outside
 from workbench.transfer.stage import Staged
@@ -60,7 +61,8 @@ class Rights:
             await self._owners(table, verdicts)
 
     async def _rows(self, table: Staged, verdicts: Verdicts) -> None:
-        level: RoleInWorld = "manager" if table.stored.name in MANAGED else "editor"
+        managed = isinstance(table.stored, Link) and table.stored.managed
+        level: RoleInWorld = "manager" if managed else "editor"
         query = (
             "SELECT n, worldid AS world, CASE WHEN version IS NULL THEN 'add' ELSE 'change' END "
             f"AS doing FROM {table.plan} WHERE (version IS NULL OR changed) "
