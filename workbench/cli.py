@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+import workbench
 from workbench.commands import exporting, importing, service, sign_in, users
 from workbench.errors import WorkbenchError
 
@@ -14,8 +15,14 @@ __all__ = ["app", "fail", "main"]
 
 _INTERRUPTED = 130  # the status with which typer ends what Ctrl-C ended
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"workbench {workbench.__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
-    help="Story worlds in PostgreSQL: as DataFrames, as a dashboard, as files.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -24,6 +31,18 @@ app = typer.Typer(
 for commands in (service, importing, exporting, sign_in):
     app.add_typer(commands.app)
 app.add_typer(users.app, name="users")
+
+
+@app.callback()
+def _workbench(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Story worlds in PostgreSQL: as DataFrames, as a dashboard, as files."""
 
 
 def main() -> None:

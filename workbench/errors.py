@@ -231,7 +231,8 @@ class Problem:
             )
             if part
         )
-        found = "" if self.value is None else f" (found {shown(self.value)})"
+        told = self.value is None or shown(self.value) in self.message
+        found = "" if told else f" (found {shown(self.value)})"
         return f"{place}: {self.message}{found}" if place else f"{self.message}{found}"
 
 

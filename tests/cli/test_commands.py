@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import workbench
 from workbench.cli import app
 from workbench.database.migrate import head
 
@@ -42,6 +43,11 @@ def test_the_command_runs_as_a_module_without_loading_anything_heavy(workbench):
     assert "doctor" in done.stdout
 
 
+def test_the_version_is_told():
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"workbench {workbench.__version__}\n")
+
+
 def test_an_unknown_command_and_a_missing_argument_are_told(workbench):
     for arguments in (["nonsense"], ["import"], ["export", "folder"]):
         done = workbench(*arguments)
@@ -59,14 +65,14 @@ REFUSED = f"postgresql://ada:{SECRET}@127.0.0.1:1/worlds"
         ("doctor", "POOL_SIZE", SECRET, "WORKBENCH_POOL_SIZE"),
         ("migrate", "DATABASE_URL", f"mysql://ada:{SECRET}@db/worlds", "start with postgresql://"),
         ("demo", "DATABASE_URL", f"postgresql://ada:{SECRET}@db:x/worlds", "cannot be read"),
-        ("up", "USER", SECRET, "WORKBENCH_USER"),
+        ("up --port 0", "USER", SECRET, "WORKBENCH_USER"),
         ("doctor", "DATABASE_URL", REFUSED, "nothing answers there"),
-        ("up", "DATABASE_URL", REFUSED, "nothing answers there"),
+        ("up --port 0", "DATABASE_URL", REFUSED, "nothing answers there"),
     ],
 )
 def test_bad_settings_are_a_sentence_and_status_1(workbench, command, variable, value, words):
     workbench.variables[f"WORKBENCH_{variable}"] = value
-    done = workbench(command)
+    done = workbench(*command.split())
     assert done.returncode == 1
     said = done.stdout + done.stderr
     assert words in said
@@ -132,8 +138,8 @@ def test_doctor_speaks_in_terminals_without_unicode(workbench, empty_database):
 
 async def test_doctor_and_migrate_refuse_a_newer_database(workbench, sql):
     await sql.execute("UPDATE alembic_version SET version_num = '9999'")
-    for command in ("doctor", "migrate", "up"):
-        done = workbench(command)
+    for command in ("doctor", "migrate", "up --port 0"):
+        done = workbench(*command.split())
         assert done.returncode == 1
         assert "9999" in done.stdout + done.stderr
         assert "newer" in done.stdout + done.stderr

@@ -63,7 +63,7 @@ def bad(tmp_path: Path) -> Path:
 
 
 async def test_an_import_prints_one_object_and_ends_well(workbench, good, sql):
-    done = workbench("import", good, "--json")
+    done = workbench("import", good, "--json", "--reason", "first draft")
     assert (done.returncode, done.stderr) == (0, "")
     said = only_object(done)
     assert said["problems"] == []
@@ -75,8 +75,8 @@ async def test_an_import_prints_one_object_and_ends_well(workbench, good, sql):
         "rejected": 0,
     }
     assert await sql.fetchval("SELECT count(*) FROM persona") == 2
-    source = "SELECT DISTINCT source FROM history.changeset WHERE source LIKE '%import%'"
-    assert await sql.fetchval(source) == "workbench import"
+    source = "SELECT DISTINCT source, reason FROM history.changeset WHERE source LIKE '%import%'"
+    assert tuple(await sql.fetchrow(source)) == ("workbench import", "first draft")
 
 
 async def test_a_second_import_changes_nothing(workbench, good, sql):
@@ -142,6 +142,7 @@ async def test_a_plan_is_saved_and_carried_out_later(workbench, good, sql, tmp_p
     done = workbench("import", good, "--plan", file)
     assert (done.returncode, done.stderr) == (0, "")
     assert "  personas: 'HAMLET'" in done.stdout.splitlines()
+    assert done.stdout.endswith(f"`workbench apply {file}` does just this, or nothing.\n")
     assert await sql.fetchval("SELECT count(*) FROM world") == 0
     shown = workbench("apply", file, "--show")
     assert shown.stdout == done.stdout
@@ -163,7 +164,8 @@ def test_a_plan_with_problems_ends_badly(workbench, bad, tmp_path):
     assert "It has problems, so it cannot be applied." in done.stdout
     done = workbench("apply", tmp_path / "bad.plan")
     assert (done.returncode, "Nothing was written." in done.stderr) == (1, True)
-    assert workbench("import", bad, "--plan", tmp_path / "x", "--json").returncode == 2
+    for option in ("--json", "--reason=later"):
+        assert workbench("import", bad, "--plan", tmp_path / "x", option).returncode == 2
 
 
 async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, bad, sql):
@@ -403,8 +405,10 @@ async def test_an_archive_is_restored_by_a_command(workbench, good, tmp_path, sq
     assert done.returncode == 1
     assert "--merge" in done.stderr
     await sql.execute("UPDATE world SET deleted_at = now()")
-    done = workbench("restore", file, "--json")
+    done = workbench("restore", file, "--json", "--reason", "moved")
     assert done.returncode == 0
+    source = "SELECT DISTINCT reason FROM history.changeset WHERE source LIKE '%restore%'"
+    assert await sql.fetchval(source) == "moved"
     assert only_object(done)["tables"]["personas"]["inserted"] == 2
     done = workbench("restore", good / "worlds.csv")
     assert done.returncode == 1

@@ -20,10 +20,10 @@ from workbench.errors import NotAllowed, WrongDatabase
 SECRET = "s3cret-word"
 
 
-async def findings(url: str) -> list[Finding]:
+async def findings(url: str, *, embedded: bool = False) -> list[Finding]:
     database = Database(Address.parse(url), connect_timeout_seconds=5)
     try:
-        return [finding async for finding in examine(database)]
+        return [finding async for finding in examine(database, embedded=embedded)]
     finally:
         await database.close()
 
@@ -263,9 +263,13 @@ async def test_an_owner_who_may_not_make_roles_is_told_before_migrating(other_se
         f"CREATE ROLE ada LOGIN PASSWORD '{SECRET}'",
         "CREATE DATABASE worlds OWNER ada ENCODING 'UTF8' TEMPLATE template0",
     )
-    (trouble,) = bad(await findings(other.url("worlds", user="ada", password=SECRET)))
+    url = other.url("worlds", user="ada", password=SECRET)
+    (trouble,) = bad(await findings(url))
     assert "may not make the roles" in trouble.what
     assert trouble.remedy == "As an administrator: ALTER ROLE ada CREATEROLE."
+    (trouble,) = bad(await findings(url, embedded=True))  # which is migrated as its administrator
+    assert trouble.what.startswith("The schema is at revision none;")
+    assert trouble.remedy == "Run `workbench migrate`."
 
 
 async def test_a_member_of_the_servers_role_is_well(database_url: str, postgres):

@@ -75,6 +75,15 @@ def test_the_link_begins_a_session_by_an_opaque_cookie(lab):
         assert json.load(answer) == []
 
 
+def test_jupyterlab_is_told_who_its_user_is_and_nothing_of_the_session(lab):
+    opened, _ = browser()
+    opened.open(lab.link).close()
+    with opened.open(f"{lab.base}/api/me") as answer:
+        told = json.load(answer)["identity"]
+    assert told["name"] == "analyst@localhost"
+    assert set(told) == {"username", "name", "display_name", "initials", "avatar_url", "color"}
+
+
 @pytest.mark.parametrize("path", ["/api/kernels?token=guess", "/api/contents", "/api/terminals"])
 def test_nobody_else_comes_in(lab, path):
     opened, _ = browser()

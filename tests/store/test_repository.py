@@ -606,6 +606,14 @@ async def test_a_reason_given_inside_a_transaction_is_kept(wb, denmark):
     assert (await wb.latest_changes(denmark))[0].reason == "casting"
 
 
+async def test_the_latest_changes_name_the_first_records_of_many(wb, denmark):
+    async with wb.transaction():
+        for number in range(8):
+            await wb.personas.add(name=f"Player {number}", worldid=denmark.id)
+    latest = (await wb.latest_changes(denmark))[0]
+    assert (latest.count, latest.names) == (8, ("Player 0", "Player 1", "Player 2"))
+
+
 async def test_outline_is_a_tree_in_order(wb, denmark):
     book = await wb.books.add(name="Plays", worldid=denmark.id)
     second = await wb.stories.add(name="Z first", worldid=denmark.id, bookid=book.id, position=1)

@@ -151,7 +151,8 @@ def test_a_similar_name_is_suggested_for_a_column_that_is_missing(tmp_path: Path
     path.write_text("Nmae,mood\nOsric,grey\n")
     findings = prepared(path, Reading())
     assert [p.message for p in findings.problems] == [
-        "There is no column 'name'. Does 'Nmae' stand for it? Then say so."
+        "There is no column 'name'. Does 'Nmae' stand for it? Then say so: "
+        "--column 'Nmae=name', or columns={'Nmae': 'name'}."
     ]
     assert prepared(path, Reading(columns={"nmae": "Name"})).problems == []
 

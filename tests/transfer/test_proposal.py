@@ -100,7 +100,7 @@ async def test_a_plan_is_refused_once_a_row_was_changed(
 ) -> None:
     plan = await wb.plan(court)
     await sql.execute("UPDATE persona SET description = 'A fop' WHERE name = 'Osric'")
-    assert await moved(plan) == [("personas.csv", 1, "This persona was changed meanwhile.")]
+    assert await moved(plan) == [("personas.csv", 1, "The persona 'Osric' was changed meanwhile.")]
     assert await kinds(sql) == {"Osric": "courtier", "Yorick": "jester"}
 
 
@@ -118,17 +118,19 @@ async def test_a_change_of_a_row_that_the_plan_leaves_alone_does_no_harm(
         (
             "UPDATE persona SET kind = 'skull' WHERE name = 'Yorick'",
             2,
-            "This persona was changed meanwhile.",
+            "The persona 'Yorick' was changed meanwhile.",
         ),
         (
             "UPDATE persona SET deleted_at = now() WHERE name = 'Yorick'",
             2,
-            "This persona was there, and is gone: renamed, in the trash, or not to be seen.",
+            "The persona 'Yorick' was there, and is gone: "
+            "renamed, in the trash, or not to be seen.",
         ),
         (
             "UPDATE persona SET name = 'Fortinbras' WHERE name = 'Yorick'",
             2,
-            "This persona was there, and is gone: renamed, in the trash, or not to be seen.",
+            "The persona 'Yorick' was there, and is gone: "
+            "renamed, in the trash, or not to be seen.",
         ),
     ],
 )
@@ -145,7 +147,7 @@ async def test_a_plan_is_refused_once_its_new_row_is_there(
 ) -> None:
     plan = await wb.plan(court)
     await wb.personas.add(world="Elsinore", name="Fortinbras")
-    message = "This persona was to be added; somebody has added it meanwhile."
+    message = "The persona 'Fortinbras' was to be added; somebody has added it meanwhile."
     assert await moved(plan) == [("personas.csv", 3, message)]
 
 
@@ -161,7 +163,7 @@ async def test_a_plan_is_refused_once_a_name_means_another_record(
     plan = await wb.plan(folder)
     await sql.execute("UPDATE location SET name = 'Old castle'")
     await wb.locations.add(world="Elsinore", name="Castle")
-    message = "What this thing refers to is another record now."
+    message = "What the thing 'Skull' refers to is another record now."
     assert await moved(plan) == [("things.csv", 1, message)]
     await sql.execute("UPDATE location SET deleted_at = now()")
     [(_, _, message)] = await moved(plan)
@@ -196,6 +198,34 @@ async def test_references_are_shown_by_name(
     )
     [row] = plan.updates.to_pylist()
     assert (row["column"], row["old"], row["new"]) == ("location", "Castle", "Grave")
+
+
+async def test_cells_are_shown_as_people_write_them(
+    wb: Workspace, sql: asyncpg.Connection, write: Write
+) -> None:
+    before = "world,name,aliases,born\nElsinore,Osric,the fop; Ostrick,1590\n"
+    (await wb.load(write(worlds=WORLD, personas=before))).raise_for_problems()
+    frame = pd.DataFrame({"name": ["Osric"], "aliases": [["the fop"]], "born": [1590]})
+    plan = await wb.plan({"personas": frame}, world="Elsinore")
+    assert [(row["column"], row["old"], row["new"]) for row in plan.updates.to_pylist()] == [
+        ("aliases", "the fop; Ostrick", "the fop"),
+        ("attributes.born", '"1590"', "1590"),  # a text, and a number
+    ]
+
+
+async def test_links_that_are_given_by_ids_are_shown_by_names(
+    wb: Workspace, sql: asyncpg.Connection, write: Write
+) -> None:
+    folder = write(
+        worlds=WORLD,
+        personas=PERSONAS,
+        persona_relations="world,persona,other,kind\nElsinore,Osric,Yorick,mourns\n",
+    )
+    (await wb.load(folder)).raise_for_problems()
+    frame = await wb.persona_relations.frame(world="Elsinore")
+    frame["description"] = "alas"
+    [row] = (await wb.plan({"persona_relations": frame})).updates.to_pylist()
+    assert (row["name"], row["column"], row["new"]) == ("Osric – Yorick", "description", "alas")
 
 
 async def test_a_plan_with_problems_is_applied_only_if_rows_may_be_skipped(
@@ -248,7 +278,7 @@ async def test_frames_pictures_and_json_survive_in_a_saved_plan(
 
     frame = pd.DataFrame({"world": "Elsinore", "name": ["Osric"], "tags": [["fop"]]}, index=["a"])
     plan = await wb.plan({"personas": frame})
-    assert plan.updates.column("new").to_pylist() == ["{fop}"]
+    assert plan.updates.column("new").to_pylist() == ["fop"]
     assert plan.updates.column("row").to_pylist() == ["a"]
     assert (await wb.open_plan(plan.save(tmp_path / "frame.plan")).apply()).written
 

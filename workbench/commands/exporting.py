@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.commands.base import Reason
+
 app = typer.Typer()
 
 
@@ -79,6 +81,7 @@ def restore(
     merge: Annotated[
         bool, typer.Option("--merge", help="Into your world of the same name, if there is one.")
     ] = False,
+    reason: Reason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -87,7 +90,9 @@ def restore(
 
     async def work() -> Any:
         async with await connect(source="workbench restore") as wb:
-            return await wb.restore(file, merge=merge, dry_run=dry_run, progress=not as_json)
+            return await wb.restore(
+                file, merge=merge, dry_run=dry_run, reason=reason, progress=not as_json
+            )
 
     report = asyncio.run(work())
     typer.echo(json.dumps(report.as_json()) if as_json else str(report))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.commands.base import World
+from workbench.commands.base import Reason, World
 from workbench.errors import WorkbenchError
 
 app = typer.Typer()
@@ -52,6 +53,7 @@ def import_(
         Path | None,
         typer.Option(help="The folder for files of bad rows, if not beside their sources."),
     ] = None,
+    reason: Reason = None,
     plan: Annotated[
         Path | None,
         typer.Option(help="Write nothing but this file, which `workbench apply` carries out."),
@@ -72,7 +74,7 @@ def import_(
         "header_row": header_row,
         "on_problem": on_problem.value,
     }
-    if plan is not None and (remember or rejects is not None or as_json):
+    if plan is not None and (remember or rejects is not None or as_json or reason is not None):
         raise typer.BadParameter("A plan is only shown and saved: leave the other options out.")
 
     async def work() -> Any:
@@ -81,11 +83,12 @@ def import_(
                 if plan is not None:
                     made = await wb.plan(paths, world=world, progress=progress, **reading)
                     made.save(plan)
-                    return made.report, str(made)
+                    return made.report, _told(made, plan)
                 report = await wb.load(
                     paths,
                     world=world,
                     dry_run=dry_run,
+                    reason=reason,
                     progress=progress,
                     remember=remember,
                     rejects=rejects,
@@ -112,7 +115,7 @@ def import_(
 @app.command()
 def apply(
     path: Annotated[Path, typer.Argument(help="A file that `workbench import --plan` wrote.")],
-    reason: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
+    reason: Reason = None,
     show: Annotated[bool, typer.Option("--show", help="Only show what it would do.")] = False,
 ) -> None:
     """Carry out the plan of an import, just as it was shown, or not at all."""
@@ -123,11 +126,15 @@ def apply(
         async with await connect(source="workbench apply") as wb:
             plan = wb.open_plan(path)
             if show:
-                return str(plan)
+                return _told(plan, path)
             with shown_progress() as progress:
                 return str(await plan.apply(reason=reason, progress=progress))
 
     typer.echo(asyncio.run(work()))
+
+
+def _told(plan: Any, path: Path) -> str:
+    return str(plan.told(f"workbench apply {shlex.quote(str(path))}"))
 
 
 def _pairs(columns: list[str]) -> dict[str, str]:

@@ -113,7 +113,12 @@ def doctor() -> None:
         if settings.database_url is None and settings.server is not None:
             return all([tell(finding) async for finding in examine_remote(settings)])
         async with open_database(settings) as database:
-            well = all([tell(finding) async for finding in examine(database)])
+            well = all(
+                [
+                    tell(finding)
+                    async for finding in examine(database, embedded=settings.database_url is None)
+                ]
+            )
         if clients := provider_clients(settings):
             flow = Flow(clients, lambda name: str(settings.public_url))
             well &= all([tell(finding) async for finding in examine_sign_in(flow)])

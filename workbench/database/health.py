@@ -51,8 +51,11 @@ class Finding:
     remedy: str = ""
 
 
-async def examine(database: Database) -> AsyncIterator[Finding]:
-    """Yield what is found, most basic first; stops at what makes the rest pointless."""
+async def examine(database: Database, *, embedded: bool = False) -> AsyncIterator[Finding]:
+    """Yield what is found, most basic first; stops at what makes the rest pointless.
+
+    The `embedded` server is migrated as its administrator, so its role need not make roles.
+    """
     try:
         version = await require_server(database)
     except WorkbenchError as error:  # which says the way out
@@ -81,7 +84,8 @@ async def examine(database: Database) -> AsyncIterator[Finding]:
     except NotAllowed as error:  # which says the way out
         yield Finding(False, str(error))
         return
-    if (found is None or found < head()) and (lack := await lacking(database)) is not None:
+    behind = found is None or found < head()
+    if behind and not embedded and (lack := await lacking(database)) is not None:
         yield Finding(False, *lack)
         return
     if found != head():

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, true
+from sqlalchemy import ColumnElement, exists, func, select, true
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
@@ -83,8 +84,8 @@ async def latest_changes(
             recent.c.operation,
             recent.c.entity,
             func.count().label("rows"),
-            func.array_agg(func.coalesce(name, "")).label("names"),
-            func.array_agg(recent.c.recordid).label("ids"),
+            _in_order(func.coalesce(name, ""), recent.c.id).label("names"),
+            _in_order(recent.c.recordid, recent.c.id).label("ids"),
             recent.c.reason,
             recent.c.changesetid,
         )
@@ -119,6 +120,10 @@ async def latest_changes(
         )
         for row in found
     ]
+
+
+def _in_order(column: ColumnElement[Any], place: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.array_agg(aggregate_order_by(column, place))
 
 
 def _known(entity: str, record: UUID | None, known: dict[UUID, str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, quote, urlencode
@@ -216,6 +216,10 @@ class WorkbenchIdentity(IdentityProvider):
             person=person,
             sees_tracebacks=person.role == "admin",
         )
+
+    def identity_model(self, user: User) -> dict[str, Any]:
+        """Return what a page may know of its user: no session, and no more of the person."""
+        return {known.name: getattr(user, known.name) for known in fields(User)}
 
     def is_live(self, user: SignedIn) -> bool:
         """Tell whether the session behind an open socket still stands, as far as is known here."""

@@ -11,8 +11,8 @@ import asyncpg
 import pyarrow as pa
 
 from workbench.entities import Entity
-from workbench.entities.fields import Bytes
-from workbench.errors import Problem
+from workbench.entities.fields import Bytes, Labels
+from workbench.errors import Problem, shown
 from workbench.transfer import apply
 from workbench.transfer.lookups import lookups, references
 from workbench.transfer.spool import batches
@@ -118,7 +118,9 @@ async def differences(
         rows = await connection.fetch(
             f"SELECT coalesce(o.n, r.n) AS n, o.action AS was, r.action AS now, "
             "o.id IS NOT DISTINCT FROM r.id AS same, "
-            "o.version IS NOT DISTINCT FROM r.version AS unchanged "
+            "o.version IS NOT DISTINCT FROM r.version AS unchanged, "
+            f"(SELECT {_named(table)} FROM {table.load} AS s "
+            "WHERE s.n = coalesce(o.n, r.n)) AS name "
             f"FROM pg_temp.shown_{name} AS o FULL JOIN ({_rows(table, tables)}) AS r ON r.n = o.n "
             "WHERE (o.action, o.id, o.refers) IS DISTINCT FROM (r.action, r.id, r.refers) "
             "OR (o.action = 'update' AND o.version IS DISTINCT FROM r.version) "
@@ -140,20 +142,20 @@ def _records(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
 
 
 def _difference(table: Staged, row: asyncpg.Record) -> str:
-    what = table.stored.name
+    what = f"{table.stored.name.replace('_', ' ')} {shown(row['name'])}"
     if row["now"] is None:
-        return f"This {what} cannot be written any more; it has a problem now."
+        return f"The {what} cannot be written any more; it has a problem now."
     if row["was"] is None:
-        return f"This {what} had a problem when the plan was made, and has none now."
+        return f"The {what} had a problem when the plan was made, and has none now."
     if row["was"] == "insert" and row["now"] != "insert":
-        return f"This {what} was to be added; somebody has added it meanwhile."
+        return f"The {what} was to be added; somebody has added it meanwhile."
     if row["was"] != "insert" and row["now"] == "insert":
-        return f"This {what} was there, and is gone: renamed, in the trash, or not to be seen."
+        return f"The {what} was there, and is gone: renamed, in the trash, or not to be seen."
     if not row["same"]:
-        return f"Another {what} has this key now."
+        return f"The {what} is another record now."
     if not row["unchanged"] or row["was"] != row["now"]:
-        return f"This {what} was changed meanwhile."
-    return f"What this {what} refers to is another record now."
+        return f"The {what} was changed meanwhile."
+    return f"What the {what} refers to is another record now."
 
 
 def _rows(table: Staged, tables: Tables) -> str:
@@ -194,13 +196,17 @@ def _references(table: Staged) -> dict[str, str]:
 
 
 def _named(table: Staged) -> str:
-    """Return the name by which people know a row, as an expression."""
+    """Return the name by which people know a row as it was read, as an expression."""
     stored = table.stored
     if isinstance(stored, Entity):
-        return f"p.{quoted(stored.label)}::text"
-    levels = [f"s.{quoted(f'@{stored.twin(c)}')}" for c in stored.key if c in references(stored)]
+        return f"s.{quoted(stored.label)}::text"
+    levels = []
+    for column in stored.key:
+        if (target := references(stored).get(column)) is not None:
+            by_id = f"(SELECT x.name FROM {quoted(target)} AS x WHERE x.id = s.{quoted(column)})"
+            levels.append(f"coalesce(s.{quoted(f'@{stored.twin(column)}')}, {by_id})")
     if not levels:
-        levels = [f"p.{quoted(column)}::text" for column in stored.key[1:]]
+        levels = [f"s.{quoted(column)}::text" for column in stored.key[1:]]
     return f"concat_ws(' – ', {', '.join(levels)})"
 
 
@@ -209,6 +215,12 @@ def _inserts(table: Staged) -> str:
         f"SELECT p.n, left({_named(table)}, 1000) AS name FROM {table.plan} AS p "
         f"JOIN {table.load} AS s ON s.n = p.n WHERE p.version IS NULL ORDER BY p.n"
     )
+
+
+def _attribute(held: str) -> str:
+    """Return a key's value as an expression: as text, but as JSON where only its type changes."""
+    alike = "t.attributes ->> k = a.new ->> k"
+    return f"CASE WHEN {alike} THEN ({held} -> k)::text ELSE {held} ->> k END"
 
 
 def _updates(table: Staged, tables: Tables) -> str | None:
@@ -225,6 +237,8 @@ def _updates(table: Staged, tables: Tables) -> str | None:
             digest = "octet_length({0}) || ' bytes, ' || left(encode(sha256({0}), 'hex'), 12)"
             cells.append(f"({said}, {digest.format(old)}, {digest.format(new)})")
             continue
+        if isinstance(stored.kinds[column.name], Labels):
+            old, new = (f"array_to_string({value}, '; ')" for value in (old, new))
         target = stored.references.get(column.name)
         if target is None:
             cells.append(f"({said}, {old}::text, {new}::text)")
@@ -249,7 +263,7 @@ def _updates(table: Staged, tables: Tables) -> str | None:
     if attributes:
         new = apply.new_value(table, attributes[0])
         parts.append(
-            "SELECT 'attributes.' || k, t.attributes ->> k, a.new ->> k "
+            f"SELECT 'attributes.' || k, {_attribute('t.attributes')}, {_attribute('a.new')} "
             f"FROM (SELECT {new} AS new) AS a, "
             "LATERAL jsonb_object_keys(t.attributes || a.new) AS k"
         )

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from workbench.entities.characters import BLANKS
 from workbench.entities.fields import Text
+from workbench.errors import shown
 from workbench.transfer.checks import Anything, Checked, check, clean_names, is_text
 from workbench.transfer.columns import Columns, columns, missing
 from workbench.transfer.dates import tells_dates, wrong_dates
@@ -93,7 +94,10 @@ def shape_of(feed: Feed, findings: Findings, *, world: str | None) -> Prepared |
         hint = " Add it, or say the world to import into." if column == "world" else ""
         meant = [header for header in found.extra if near(header, {column})]
         if meant:
-            hint = f" Does {meant[0]!r} stand for it? Then say so."
+            said = (
+                f"--column {shown(f'{meant[0]}={column}')}, or columns={{{meant[0]!r}: {column!r}}}"
+            )
+            hint = f" Does {meant[0]!r} stand for it? Then say so: {said}."
         findings.file(source.file, f"There is no column {column!r}.{hint}", column=column)
     if lacking:
         findings.broken.add(source.stored.plural)

@@ -34,6 +34,7 @@ from workbench.transfer.readers import Sources, open_all
 from workbench.transfer.report import LoadReport, Watcher
 from workbench.transfer.spool import Spool, Told, batches, spool
 
+_APPLY = "await plan.apply()"
 _SHOWN = 20
 _SHOWN_CHARACTERS = 60
 _PREFIX = "workbench-plan-"
@@ -143,7 +144,8 @@ class Plan:
                     message = "What this plan shows is not what it would do. Make it again."
                     raise PlanMoved([Problem(None, None, None, None, message)])
 
-    def __str__(self) -> str:
+    def told(self, apply: str = _APPLY) -> str:
+        """Return what the plan shows, as text; `apply` is what carries it out."""
         done, total = self._changes()
         lines = self.report.lines(problems=_SHOWN)
         lines[:0] = ["Plan of an import: nothing is written yet."]
@@ -156,17 +158,19 @@ class Plan:
             lines += ["New:", *(f"  {row['table']}: {_short(row['name'])}" for row in added)]
             if new > len(added):
                 lines.append(f"  … and {new - len(added):,} more rows in `.inserts`.")
-        return "\n".join([*lines, self._way_on])
+        return "\n".join([*lines, self._way_on(apply)])
+
+    def __str__(self) -> str:
+        return self.told()
 
     __repr__ = __str__
 
-    @property
-    def _way_on(self) -> str:
+    def _way_on(self, apply: str = _APPLY) -> str:
         if self.report.refused and self.on_problem == "stop":
             return "It takes rights that you do not have, so it cannot be applied."
         if self.problems and self.on_problem == "stop":
             return "It has problems, so it cannot be applied. Mend them, or plan to skip the rows."
-        return "`await plan.apply()` does just this, or nothing."
+        return f"`{apply}` does just this, or nothing."
 
     def _changes(self) -> tuple[list[dict[str, Any]], int]:
         return _first(self._folder / "updates.arrow")
@@ -193,7 +197,7 @@ class Plan:
             where = ("file", "row", "column", "value", "message")
             bad = [[getattr(problem, name) for name in where] for problem in self.problems]
             parts.append(markup.table(where, bad, more="All are in `.problems`."))
-        parts += [markup.paragraph(note) for note in (*self.report.notes[:_SHOWN], self._way_on)]
+        parts += [markup.paragraph(note) for note in (*self.report.notes[:_SHOWN], self._way_on())]
         return "".join(parts)
 
 

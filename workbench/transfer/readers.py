@@ -8,6 +8,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, TypeAlias
 
@@ -243,7 +244,9 @@ def _look_at(path: Path, file: str) -> bool:
 def _given(plural: str, table: pa.Table | Elsewhere, findings: Findings, reading: Reading) -> Feed:
     stored = _PLURALS.get(plural)
     if stored is None:
-        raise UnreadableFile(plural, f"There is no such table. There are {', '.join(_PLURALS)}.")
+        there = get_close_matches(plural, TABLES, n=1)
+        hint = f"Did you mean {there[0]!r}?" if there else f"There are {', '.join(TABLES)}."
+        raise UnreadableFile(plural, f"There is no such table. {hint}")
     if isinstance(table, Elsewhere):
         feed = open_query(table, stored, findings, reading)
         findings.learn(feed.file, feed.headers)
