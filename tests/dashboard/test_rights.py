@@ -9,6 +9,7 @@ import pytest
 
 from workbench.dashboard import Dashboard, Place
 from workbench.dashboard.members import MembersView
+from workbench.editing import RepositorySource
 from workbench.errors import NotAllowed
 from workbench.store.sharing import Member
 from workbench.widgets.content import Content
@@ -221,6 +222,15 @@ async def test_members_are_a_page_for_members(wb, sign_in, denmark):
     assert '"viewer"' in page.words
     assert "(you)" in page.words
     assert not [p for p in page.dashboard.page.children if isinstance(p, MembersView)]
+
+
+async def test_who_is_hidden_from_a_reader_is_told_so_and_no_login_or_id(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await wb.worlds.update(denmark, is_public=True)
+    assert {change.author for change in await eve.latest_changes(denmark)} == {"somebody"}
+    source = RepositorySource(eve.personas, denmark.id, role="viewer")
+    [row] = (await source.page(0, 10, sort=(), filters=(), search=None)).rows
+    assert row["ownerid__label"] == "not to be seen"
 
 
 @pytest.fixture

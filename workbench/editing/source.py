@@ -30,6 +30,7 @@ from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, St
 from workbench.widgets.wire import json_safe
 
 _NAMES = ("name", "display_name")
+_UNSEEN = "not to be seen"  # a user whom row rights hide, as a rule
 _ROLE = "__role"
 _LOOKUP_ROWS = 30
 _TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
@@ -278,7 +279,9 @@ class RepositorySource:
             target = ENTITIES[entity]
             there = target.table.alias(f"to_{column}")
             joined = joined.outerjoin(there, there.c.id == rows.c[column])
-            labels.append(_words(target, there).label(f"{column}__label"))
+            unseen = rows.c[column].is_not(None) & there.c.id.is_(None)
+            words = case((unseen, _UNSEEN), else_=_words(target, there))
+            labels.append(words.label(f"{column}__label"))
             labels.append(there.c.deleted_at.is_not(None).label(f"{column}__trashed"))
         if self.role is None and (world := rows.c.get(self._world_column)) is not None:
             labels.append(role_of(world).label(_ROLE))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select, true
+from sqlalchemy import ColumnElement, case, exists, func, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from workbench.database.engine import Database
@@ -18,6 +18,7 @@ from workbench.history.changes import names_of
 from workbench.history.tables import CHANGE, ENTRY
 
 _NAMED_RECORDS = 3
+_UNSEEN = "somebody"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Changed:
     at
         When, in UTC.
     author
-        The acting user's e-mail, or the database login that no user stood behind.
+        The acting user's e-mail, "somebody" for one who is not to be seen, or the database login
+        that no user stood behind.
     operation
         insert, update, trash, restore or delete.
     count
@@ -76,7 +78,8 @@ async def latest_changes(
     )
     name = func.coalesce(recent.c.new["name"].astext, recent.c.old["name"].astext)
     users = UserRow.__table__
-    author = func.coalesce(users.c.email, recent.c.login)
+    unseen = case((recent.c.userid.is_(None), recent.c.login), else_=_UNSEEN)
+    author = func.coalesce(users.c.email, unseen)
     statement = (
         select(
             func.max(recent.c.changed_at).label("at"),

@@ -11,7 +11,8 @@ import asyncpg
 import pyarrow as pa
 
 from workbench.entities import Entity
-from workbench.entities.fields import Bytes, Labels
+from workbench.entities.composite import Labels
+from workbench.entities.fields import Bytes
 from workbench.errors import Problem, shown
 from workbench.transfer import apply
 from workbench.transfer.lookups import lookups, references
