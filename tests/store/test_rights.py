@@ -99,6 +99,46 @@ async def test_why_nothing_may_be_written_is_told(wb, denmark, sign_in, database
     await reading.close()
 
 
+async def test_whatever_is_refused_names_whom_to_ask(wb, denmark, sign_in):
+    story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
+    act = await wb.acts.add(name="Act I", storyid=story.id)
+    scene = await wb.scenes.add(name="Scene I", actid=act.id)
+    one, other = await wb.personas.add_many(
+        [{"name": name, "worldid": denmark.id} for name in ("Hamlet", "Yorick")]
+    )
+    cast = await wb.scene_personas.add(sceneid=scene.id, personaid=one.id)
+    gone = await wb.personas.remove(other)
+    eve, ed, bob = [await sign_in(name) for name in ("eve", "ed", "bob")]
+    await wb.share(denmark, "eve@example.org", role="viewer")
+    await wb.share(denmark, "ed@example.org", role="editor")
+    eves = {"worldid": denmark.id, "userid": eve.database.userid}
+    verbs = [
+        (eve, lambda wb: wb.personas.add(name="C", worldid=denmark.id)),
+        (eve, lambda wb: wb.personas.add_many([{"name": "C", "worldid": denmark.id}])),
+        (eve, lambda wb: wb.acts.add(name="Act II", storyid=story.id)),
+        (eve, lambda wb: wb.scenes.add(name="Scene II", actid=act.id, reason="more")),
+        (eve, lambda wb: wb.scene_personas.add(sceneid=scene.id, personaid=other.id)),
+        (eve, lambda wb: wb.scene_personas.remove(cast)),
+        (ed, lambda wb: wb.personas.purge(gone)),
+        (ed, lambda wb: wb.worlds.update(denmark, is_public=True)),
+        (ed, lambda wb: wb.worlds.remove(denmark.id)),
+        (ed, lambda wb: wb.world_members.add(**eves, role="manager")),
+        (ed, lambda wb: wb.share(denmark, "bob@example.org")),
+        (ed, lambda wb: wb.unshare(denmark, "eve@example.org")),
+        (ed, lambda wb: wb.hand_over(denmark, "eve@example.org")),
+    ]
+    for who, refused in verbs:
+        with pytest.raises(NotAllowed, match=r"^You may not do this .* Ask tester@localhost\.$"):
+            await refused(who)
+        with pytest.raises(NotAllowed, match=r"Ask one, or an administrator\."):
+            async with who.transaction():
+                await refused(who)
+    for refused in (bob.share(denmark, "bob@example.org"), verbs[0][1](bob)):
+        with pytest.raises(NotAllowed) as why:
+            await refused
+        assert "tester" not in str(why.value)
+
+
 async def test_a_manager_does_not_take_a_world_from_its_owner(wb, denmark, sign_in):
     eve = await sign_in("eve")
     await wb.share(denmark, "eve@example.org", role="manager")

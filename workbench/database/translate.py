@@ -179,8 +179,14 @@ def translate(
     return WorkbenchError(f"The database refused this ({state or type(error).__name__}).")
 
 
-def refused(entity: str | None) -> str:
-    """Return what is said to somebody who may not do something to a record of `entity`."""
+def refused(entity: str | None, managers: Iterable[str] = ()) -> str:
+    """Return what is said to somebody who may not do something to a record of `entity`.
+
+    Parameters
+    ----------
+    managers
+        The names of whom to ask, if they are known.
+    """
     if entity == "user":
         return (
             "You may change your own names and phone, nothing else of users. An administrator "
@@ -192,7 +198,7 @@ def refused(entity: str | None) -> str:
     return (
         f"You may not do this{what}: writing takes an editor of the "
         "world, and an account that may edit; to publish, trash, purge or share takes a manager. "
-        "Ask one, or an administrator."
+        f"{whom_to_ask(managers) if managers else 'Ask one, or an administrator.'}"
     )
 
 

@@ -12,7 +12,7 @@ from workbench.database.translate import translated
 from workbench.entities.base import DraftT, Link, RecordT
 from workbench.errors import InvalidDraft, NotFound, StaleRecord
 from workbench.store.names import resolve
-from workbench.store.rights import not_allowed
+from workbench.store.rights import not_allowed, telling_whom_to_ask
 from workbench.store.rows import Rows
 
 
@@ -90,7 +90,9 @@ class LinkRepository(Rows[DraftT, RecordT]):
                 with translated(self.link.name, removing=True):
                     return bool(await connection.scalar(statement))
 
-        if not await self.database.repeated(work, reason=reason):
+        async with telling_whom_to_ask(self.database, self.link, key):
+            removed = await self.database.repeated(work, reason=reason)
+        if not removed:
             raise NotFound(self.link.name, self._said(key))
 
     def _keyed(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from workbench.entities.base import DraftT, Entity, EntityRecord, RecordT
 from workbench.errors import Ambiguous, InTheTrash, InvalidDraft, NotFound, StaleRecord
 from workbench.store.filters import conditions
 from workbench.store.names import near_names, resolve, suggested
-from workbench.store.rights import not_allowed
+from workbench.store.rights import not_allowed, telling_whom_to_ask
 from workbench.store.rows import Rows
 
 _NEW_IDS = text("SELECT rules.new_id() FROM generate_series(1, :count)")
@@ -298,7 +298,8 @@ class Repository(Rows[DraftT, RecordT]):
                 with translated(self.entity.name, values or parameters, removing=removing):
                     return (await connection.execute(statement, dict(parameters))).first()
 
-        return await self.database.repeated(work, reason=reason)
+        async with telling_whom_to_ask(self.database, self.entity, parameters):
+            return await self.database.repeated(work, reason=reason)
 
     def _id(self, key: RecordT | UUID | str) -> UUID:
         if isinstance(key, EntityRecord):

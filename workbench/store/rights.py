@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -17,13 +18,15 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     select,
     text,
 )
 
 from workbench.database.engine import Database
-from workbench.database.translate import translated, whom_to_ask
-from workbench.entities import LINKS
+from workbench.database.translate import refused, translated, whom_to_ask
+from workbench.entities import ENTITIES, LINKS, Stored
+from workbench.entities.world import WORLD
 from workbench.errors import NotAllowed, shown
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "refusal_in",
     "role_of",
     "standing",
+    "telling_whom_to_ask",
 ]
 
 RoleInWorld: TypeAlias = Literal["manager", "editor", "viewer"]
@@ -114,6 +118,49 @@ async def owners(database: Database, worlds: Iterable[UUID]) -> dict[UUID, str]:
         with translated("world"):
             rows = await connection.execute(_OWNERS, {"worlds": list(worlds)})
     return {row.worldid: row.name for row in rows}
+
+
+@asynccontextmanager
+async def telling_whom_to_ask(
+    database: Database, stored: Stored[Any, Any], values: Mapping[str, Any]
+) -> AsyncIterator[None]:
+    """Say of what the database refuses in the block who grants it, by the names of managers.
+
+    Inside a transaction, which has failed then, and of a world that one may not read, nobody can
+    be named.
+
+    Parameters
+    ----------
+    values
+        Of the row that is being written: its id (`key`), its world or what it lies in.
+    """
+    try:
+        yield
+    except NotAllowed as error:
+        if database.in_transaction or str(error) != refused(error.entity):
+            raise
+        async with database.reading() as connection:
+            with translated(stored.name):
+                managers = await connection.scalar(
+                    select(func.rules.managers(_world_of(stored, values)))
+                )
+        if not managers:
+            raise
+        raise NotAllowed(refused(error.entity, managers), entity=error.entity) from error
+
+
+def _world_of(stored: Stored[Any, Any], values: Mapping[str, Any]) -> ColumnElement[Any]:
+    """Return an expression for the world of a row of which some values are known."""
+    if values.get("worldid") is not None:
+        return literal(values["worldid"], Uuid)
+    known = [(stored.table, values.get("key"))]
+    for column, target in stored.references.items():
+        known.append((ENTITIES[target].table, values.get(column)))
+    for table, id_ in known:
+        if id_ is not None and ("worldid" in table.c or table is WORLD.table):
+            world = table.c["worldid" if "worldid" in table.c else "id"]
+            return select(world).where(table.c.id == id_).scalar_subquery()
+    return null()
 
 
 async def not_allowed(

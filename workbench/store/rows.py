@@ -20,6 +20,7 @@ from workbench.store.filters import conditions, counted, live, matching
 from workbench.store.keyset import after as after_cursor
 from workbench.store.keyset import cursor, steps
 from workbench.store.names import resolve_many, with_world_id
+from workbench.store.rights import telling_whom_to_ask
 from workbench.store.search import narrowed
 
 PAGE_ROWS = 50
@@ -190,7 +191,8 @@ class Rows(Generic[DraftT, RecordT]):
             async with self.database.writing() as connection:
                 return await self._insert_all(connection, values)
 
-        return await self.database.atomically(work, reason=reason)
+        async with telling_whom_to_ask(self.database, self.stored, values[0]):
+            return await self.database.atomically(work, reason=reason)
 
     def _listed(self, drafts: Any) -> list[DraftT | Mapping[str, Any]]:
         """Return what `add_many` was given as a list, if it is one of drafts and mappings."""

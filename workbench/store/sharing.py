@@ -11,9 +11,10 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities.links import WORLD_MEMBER
 from workbench.entities.user import USER
+from workbench.entities.world import WORLD
 from workbench.errors import InvalidDraft, NotFound
 from workbench.store.names import WorldKey, world_id
-from workbench.store.rights import RoleInWorld, standing
+from workbench.store.rights import RoleInWorld, standing, telling_whom_to_ask
 
 __all__ = ["Member", "Sharing"]
 
@@ -129,8 +130,10 @@ class Sharing:
 
     async def _run(self, verb: TextClause, world: WorldKey, email: str, **more: str) -> object:
         where = await world_id(self.database, world)
-        async with self.database.reading() as connection:
+        said = {"world": where, "email": email.strip(), **more}
+        async with (
+            telling_whom_to_ask(self.database, WORLD, {"worldid": where}),
+            self.database.reading() as connection,
+        ):
             with translated("world", {"email": email}):
-                return await connection.scalar(
-                    verb, {"world": where, "email": email.strip(), **more}
-                )
+                return await connection.scalar(verb, said)
