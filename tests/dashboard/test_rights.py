@@ -224,6 +224,26 @@ async def test_members_are_a_page_for_members(wb, sign_in, denmark):
     assert not [p for p in page.dashboard.page.children if isinstance(p, MembersView)]
 
 
+async def test_a_world_without_a_card_is_opened_from_the_table(wb, denmark):
+    await wb.worlds.add_many({"name": f"World {number}"} for number in range(12))
+    page = await open_page(wb)
+    assert "Denmark" not in page.words
+    editor = page.one(Editor)
+    way = editor.form.children[0]
+    assert way.nodes == []
+    other = await wb.worlds.get(name="World 3")
+    editor.form.load(await editor.form.source.row(other.id))
+    editor.form.load(None)
+    assert way.nodes == []
+    row = await editor.form.source.row(denmark.id)
+    editor.form.load(row)
+    [button] = way.nodes
+    assert button["text"] == "Open Denmark"
+    await way.operations()["act"]({"action": button["action"]})
+    await page.settled()
+    assert page.dashboard.state.place == Place(denmark.id)
+
+
 async def test_who_is_hidden_from_a_reader_is_told_so_and_no_login_or_id(wb, sign_in, denmark):
     eve = await sign_in("eve")
     await wb.worlds.update(denmark, is_public=True)

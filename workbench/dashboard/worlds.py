@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
+from uuid import UUID
 
 from workbench.dashboard.standing import ACCOUNT_READS
 from workbench.dashboard.state import Place
@@ -11,14 +12,17 @@ from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
 from workbench.store.rights import may_write, owners
 from workbench.widgets.content import Content, Element, element, picture
+from workbench.widgets.editor import Editor
 from workbench.workspace import Workspace
+
+Go = Callable[[str], Coroutine[Any, Any, None]]
 
 _CARDS = 12
 _EMPTY = "There is no world yet. Add one below, or import files with “workbench import”."
 _NOTHING_SHARED = "There is no world that you may read yet. Ask somebody who has one to share it."
 
 
-async def worlds_page(wb: Workspace, go: Callable[[str], Coroutine[Any, Any, None]]) -> list[Any]:
+async def worlds_page(wb: Workspace, go: Go) -> list[Any]:
     """Return the widgets of the page."""
     latest = await wb.worlds.find(order=["-updated_at"], limit=_CARDS)
     mine = wb.database.userid
@@ -31,7 +35,25 @@ async def worlds_page(wb: Workspace, go: Callable[[str], Coroutine[Any, Any, Non
     shown = element("ul", *cards) if cards else element("p", none, kind="wb-soft")
     top = Content(head, element("section", shown, kind="wb-cards"), on_action=go)
     grid = editor(RepositorySource(wb.worlds, role=None if writes else "viewer"), height="360px")
+    _lead_in(grid, go)
     return [top, Content(element("h2", "All worlds in a table")), grid]
+
+
+def _lead_in(made: Editor, go: Go) -> None:
+    """Put over the form what opens the world in it: only the latest worlds have a card."""
+    way = Content(on_action=go)
+
+    def show(change: dict[str, Any]) -> None:
+        world = change["new"]
+        if "id" not in world:
+            way.show()
+            return
+        label = world.get("display_name") or world["name"]
+        action = str(Place(UUID(str(world["id"]))))
+        way.show(element("button", f"Open {label}", kind="wb-button", action=action))
+
+    made.form.model.observe(show, "stored")
+    made.form.children = (way, *made.form.children)
 
 
 async def _card(wb: Workspace, world: World, owner: str | None) -> Element:
