@@ -16,6 +16,7 @@ import asyncpg
 import pyarrow as pa
 import pytest
 
+from tests.transfer.held import held_up, import_elsewhere
 from workbench.database.engine import Database
 from workbench.errors import StoreUnavailable
 from workbench.transfer import stage
@@ -695,21 +696,13 @@ async def test_pictures_must_be_pictures_in_the_folder(
     assert messages[6] == "This picture is damaged: it cannot be decoded to its end."
 
 
-WAITING = (
-    "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'scene'::regclass "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-
-
 async def test_a_server_that_goes_away_is_said(
     database: Database, superuser: asyncpg.Connection, shared: Path
 ) -> None:
     async with superuser.transaction(), asyncio.timeout(60):
         await superuser.execute("LOCK TABLE scene IN SHARE MODE")
         work = asyncio.create_task(load(database, shared / "shakespeare"))
-        while (pid := await superuser.fetchval(WAITING)) is None:
-            assert not work.done()
-            await asyncio.sleep(0.02)
+        pid = await held_up(superuser, work.done)
         await superuser.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(StoreUnavailable):
             await work
@@ -767,27 +760,13 @@ async def test_a_killed_import_leaves_nothing(
     database: Database, database_url: str, sql: asyncpg.Connection, shared: Path
 ) -> None:
     # The rows of scenes wait for a lock of ours, so that the kill comes in their midst.
-    program = (
-        "import asyncio, sys, uuid\n"
-        "from workbench.database.address import Address\n"
-        "from workbench.database.engine import Database\n"
-        "from workbench.transfer.load import load\n"
-        "database = Database(Address.parse(sys.argv[1]), userid=uuid.UUID(sys.argv[2]))\n"
-        "asyncio.run(load(database, sys.argv[3]))\n"
-    )
     before = await sql.fetchval("SELECT count(*) FROM history.change")
     async with sql.transaction():
         await sql.execute("LOCK TABLE scene IN SHARE MODE")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", program, database_url, str(database.userid),
-            str(shared / "shakespeare"), env={**os.environ},
-        )  # fmt: skip
-        async with asyncio.timeout(60):
-            while (pid := await sql.fetchval(WAITING)) is None:
-                assert process.returncode is None, "the import ended before it could be killed"
-                await asyncio.sleep(0.02)
+        plays = shared / "shakespeare"
+        process, pid = await import_elsewhere(sql, database_url, database, plays)
         process.send_signal(signal.SIGKILL)
-        await process.wait()
+        await process.communicate()
     async with asyncio.timeout(60):
         while True:
             if not await sql.fetchval("SELECT true FROM pg_stat_activity WHERE pid = $1", pid):
@@ -796,5 +775,5 @@ async def test_a_killed_import_leaves_nothing(
     for table in ("world", "act", "persona", "scene"):
         assert await sql.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert await sql.fetchval("SELECT count(*) FROM history.change") == before
-    (await load(database, shared / "shakespeare")).raise_for_problems()
+    (await load(database, plays)).raise_for_problems()
     assert await sql.fetchval("SELECT count(*) FROM scene") == 771

@@ -16,15 +16,12 @@ import asyncpg
 import pytest
 from PIL import Image
 
+from tests.transfer.held import held_up, waiting
 from workbench import Workspace, progress
 from workbench.entities.world import World
 from workbench.transfer import archive_file, export_file, export_folder
 from workbench.transfer.report import Progress
 
-WAITING = (
-    "SELECT pid FROM pg_locks WHERE NOT granted "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 ROWS = 6_000  # more than are written to a text file at once
 
 Write = Callable[..., Awaitable[Any]]
@@ -52,13 +49,6 @@ async def held(sql: asyncpg.Connection) -> AsyncIterator[None]:
     async with sql.transaction():
         await sql.execute("LOCK TABLE persona_relation IN ACCESS EXCLUSIVE MODE")
         yield
-
-
-async def somebody_waits(sql: asyncpg.Connection, under_way: asyncio.Task[Any]) -> None:
-    async with asyncio.timeout(30):
-        while await sql.fetchval(WAITING) is None:
-            assert not under_way.done()
-            await asyncio.sleep(0.02)
 
 
 def ends(steps: list[Progress], stage: str) -> dict[str, int]:
@@ -167,13 +157,13 @@ async def test_cancelling_leaves_no_file_though_the_database_does_not_answer(
     wb: Workspace, elsinore: World, sql: asyncpg.Connection, held: None, tmp_path: Path, number: int
 ) -> None:
     under_way = asyncio.ensure_future(writings(wb, elsinore, tmp_path)[number]())
-    await somebody_waits(sql, under_way)
+    await held_up(sql, under_way.done)
     assert number == 3 or os.listdir(tmp_path)
     under_way.cancel()
     with pytest.raises(asyncio.CancelledError):
         await under_way
     assert os.listdir(tmp_path) == []
-    assert await sql.fetchval(WAITING) is None
+    assert await waiting(sql) is None
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -251,7 +241,7 @@ async def test_the_connection_serves_after_an_export_was_cancelled(
     async with sql.transaction():
         await sql.execute("LOCK TABLE persona_relation IN ACCESS EXCLUSIVE MODE")
         under_way = asyncio.create_task(wb.export(tmp_path / "out", world=elsinore))
-        await somebody_waits(sql, under_way)
+        await held_up(sql, under_way.done)
         under_way.cancel()
         with pytest.raises(asyncio.CancelledError):
             await under_way

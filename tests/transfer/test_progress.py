@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.transfer.held import held_up, import_elsewhere
 from workbench import Workspace, progress
 from workbench.database.engine import Database
 from workbench.transfer import dialect
@@ -21,10 +21,6 @@ from workbench.transfer.report import Paced, Progress
 
 Write = Callable[..., Path]
 
-WAITING = (
-    "SELECT pid FROM pg_locks WHERE NOT granted "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 UNDER_WAY = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     "AND pid <> pg_backend_pid() AND state <> 'idle'"
@@ -122,10 +118,7 @@ async def test_nothing_is_left_of_an_import_that_is_cancelled_in_its_midst(
     async with sql.transaction():
         await sql.execute("LOCK TABLE persona IN SHARE MODE")
         work = asyncio.create_task(wb.load(elsinore))
-        async with asyncio.timeout(30):
-            while await sql.fetchval(WAITING) is None:
-                assert not work.done()
-                await asyncio.sleep(0.02)
+        await held_up(sql, work.done)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
@@ -141,24 +134,9 @@ async def test_nothing_is_left_of_an_import_that_is_interrupted(
     superuser: asyncpg.Connection,
     elsinore: Path,
 ) -> None:
-    program = (
-        "import asyncio, sys, uuid\n"
-        "from workbench.database.address import Address\n"
-        "from workbench.database.engine import Database\n"
-        "from workbench.transfer.load import load\n"
-        "database = Database(Address.parse(sys.argv[1]), userid=uuid.UUID(sys.argv[2]))\n"
-        "asyncio.run(load(database, sys.argv[3]))\n"
-    )
     async with sql.transaction():
         await sql.execute("LOCK TABLE persona IN SHARE MODE")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", program, database_url, str(database.userid), str(elsinore),
-            env={**os.environ}, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(60):
-            while await sql.fetchval(WAITING) is None:
-                assert process.returncode is None, "the import ended before it was interrupted"
-                await asyncio.sleep(0.02)
+        process, _ = await import_elsewhere(sql, database_url, database, elsinore)
         process.send_signal(signal.SIGINT)
         _, said = await asyncio.wait_for(process.communicate(), 30)
     assert "KeyboardInterrupt" in said.decode()
