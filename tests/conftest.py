@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,6 +176,24 @@ async def owned(database_url: str, database: Database) -> AsyncIterator[Workspac
     )
     yield workspace
     await workspace.close()
+
+
+@pytest.fixture
+async def sign_in(database_url: str) -> AsyncIterator[Callable[..., Awaitable[Workspace]]]:
+    """Sign somebody in: `await sign_in("eve")`, with a role in the installation."""
+    opened: list[Workspace] = []
+
+    async def sign_in(name: str, role: str = "editor") -> Workspace:
+        owner = Database(Address.parse(database_url))
+        user = await acting_user(owner, f"{name}@example.org", role=role)
+        login = OwnLogin(owner, user, "tests")
+        made = Database(await login.address(), userid=user, login=login)
+        opened.append(Workspace(made, login=login))
+        return opened[-1]
+
+    yield sign_in
+    for workspace in opened:
+        await workspace.close()
 
 
 @pytest.fixture

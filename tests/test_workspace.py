@@ -9,9 +9,6 @@ import pandas as pd
 import pytest
 
 import workbench
-from workbench.database.address import Address
-from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin
 from workbench.errors import (
     Ambiguous,
     InvalidDraft,
@@ -167,11 +164,9 @@ def test_connect_stays_a_function_whatever_is_imported():
 
 
 async def test_a_world_is_shared_by_e_mail_and_what_is_not_allowed_says_whom_to_ask(
-    wb, owned, denmark, database_url
+    wb, denmark, sign_in
 ):
-    eve = await owned.users.add(email="eve@example.org", role="editor")
-    login = OwnLogin(Database(Address.parse(database_url)), eve.id, "tests")
-    hers = Workspace(Database(await login.address(), userid=eve.id, login=login), login=login)
+    hers = await sign_in("eve")
     await wb.personas.add(name="HAMLET", worldid=denmark.id)
     with pytest.raises(NotFound):
         await hers.personas.find(world="Denmark")
@@ -194,4 +189,3 @@ async def test_a_world_is_shared_by_e_mail_and_what_is_not_allowed_says_whom_to_
     await hers.personas.update(hamlet, kind="prince")
     with pytest.raises(InvalidDraft):
         await wb.share(denmark, "eve@example.org", role="king")
-    await hers.close()

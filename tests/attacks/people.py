@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
 
+from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.logins import Login, issue_login
+from workbench.database.users import acting_user
 
 IN_WORLD = ("image", "book", "story", "act", "location", "persona", "thing", "scene")
 LINKS = ("scene_persona", "scene_thing", "persona_relation")
@@ -80,3 +84,19 @@ class People:
                     self.ids[name],
                     role,
                 )
+
+
+@asynccontextmanager
+async def signed_in(database_url: str) -> AsyncIterator[People]:
+    """Give everybody, with a session each, and Ann's world."""
+    owner = Database(Address.parse(database_url))
+    made = People(owner, database_url)
+    for name, (role, _) in NAMES.items():
+        made.ids[name] = await acting_user(owner, f"{name}@example.org", role=role)
+        made.logins[name] = await made.login(name)
+        made.sessions[name] = await made.connect(made.logins[name])
+    await made.make_world()
+    yield made
+    for session in made.sessions.values():
+        await session.close()
+    await owner.close()

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves siblings unseen
 from oidc import OpenIDProvider
+from remote_server import Door
 from stand_ins import Facebook, GitHub, Hostile
 from visits import REDIRECT_URI, flow_of
 
@@ -49,3 +50,12 @@ async def github() -> AsyncIterator[GitHub]:
 async def facebook() -> AsyncIterator[Facebook]:
     async with Facebook() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+async def door(database_url: str) -> AsyncIterator[Door]:
+    """The half of the server that programs talk to, with two accounts."""
+    made = Door(database_url)
+    await made.add(ann="editor", bob="editor")
+    yield made
+    await made.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from remote_server import HERE, Door
@@ -14,14 +13,6 @@ from workbench.auth.tokens import Tokens
 from workbench.errors import SignInRefused
 
 ELSEWHERE = Caller("198.51.100.1", "a laptop")
-
-
-@pytest.fixture
-async def door(database_url: str) -> AsyncIterator[Door]:
-    made = Door(database_url)
-    await made.add(ann="editor", bob="editor")
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -44,14 +44,6 @@ def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def door(database_url: str) -> AsyncIterator[Door]:
-    made = Door(database_url)
-    await made.add(ann="editor", bob="editor")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def site(door: Door) -> AsyncIterator[Site]:
     made = Site(Doors(door.database, local_user=None))
     yield made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,14 +17,6 @@ from workbench.database.logins import Login, issue_login
 from workbench.errors import InvalidDraft, NotFound, SignInRefused
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-async def door(database_url: str) -> AsyncIterator[Door]:
-    made = Door(database_url)
-    await made.add(ann="editor", bob="editor")
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -30,6 +31,7 @@ from tests.benchmarks.measure import (
     stopwatch,
 )
 from tests.benchmarks.results import table, write_section
+from workbench.collection import Collection
 from workbench.entities.persona import PERSONA
 from workbench.entities.scene import SCENE
 from workbench.store.columns import chosen, literal, selection
@@ -68,33 +70,42 @@ def statement(*, names: bool, plain: bool = False) -> str:
     return literal(selection(tables, columns))
 
 
-def candidates(
-    wb: Workspace, engine: Engine, raw: asyncpg.Connection, *, names: bool
-) -> dict[str, Candidate]:
-    text = statement(names=names)
-
-    async def ours() -> float:
+def framing(collection: Collection[Any, Any], rows: int, **options: Any) -> Candidate:
+    async def once() -> float:
         with stopwatch() as watch:
-            frame = await wb.scenes.frame(names=names)
-        assert len(frame) == SCENES
+            frame = await collection.frame(**options)
+        assert len(frame) == rows
         return watch.seconds
 
-    async def copy() -> float:
-        async def nowhere(_: bytes) -> None:
-            pass
+    return once
 
+
+def copying(raw: asyncpg.Connection, text: str) -> Candidate:
+    async def nowhere(_: bytes) -> None:
+        pass
+
+    async def once() -> float:
         with stopwatch() as watch:
             await raw.copy_from_query(text, output=nowhere, format="binary")
         return watch.seconds
 
-    def read_sql(statement: str) -> Candidate:
-        async def work() -> float:
-            with stopwatch() as watch, engine.connect() as connection:
-                frame = pd.read_sql(statement, connection)
-            assert len(frame) == SCENES
-            return watch.seconds
+    return once
 
-        return work
+
+def reading(engine: Engine, text: str, rows: int) -> Candidate:
+    async def once() -> float:
+        with stopwatch() as watch, engine.connect() as connection:
+            frame = pd.read_sql(text, connection)
+        assert len(frame) == rows
+        return watch.seconds
+
+    return once
+
+
+def candidates(
+    wb: Workspace, engine: Engine, raw: asyncpg.Connection, *, names: bool
+) -> dict[str, Candidate]:
+    text = statement(names=names)
 
     async def fetch() -> float:
         with stopwatch() as watch:
@@ -103,10 +114,10 @@ def candidates(
         return watch.seconds
 
     return {
-        "frame": ours,
-        "copy": copy,
-        "read_sql": read_sql(statement(names=names, plain=True)),
-        "read_sql of frame": read_sql(text),
+        "frame": framing(wb.scenes, SCENES, names=names),
+        "copy": copying(raw, text),
+        "read_sql": reading(engine, statement(names=names, plain=True), SCENES),
+        "read_sql of frame": reading(engine, text, SCENES),
         "fetch": fetch,
     }
 
@@ -179,29 +190,14 @@ async def of_a_million(on: Server) -> list[list[str]]:
         wb = Workspace(database)
         text = literal(selection(*chosen(PERSONA, None, names=False)))
 
-        async def ours() -> float:
-            with stopwatch() as watch:
-                frame = await wb.personas.frame()
-            assert len(frame) == MANY
-            return watch.seconds
-
-        async def copy() -> float:
-            async def nowhere(_: bytes) -> None:
-                pass
-
-            with stopwatch() as watch:
-                await raw.copy_from_query(text, output=nowhere, format="binary")
-            return watch.seconds
-
-        async def read_sql() -> float:
-            with stopwatch() as watch, engine.connect() as connection:
-                frame = pd.read_sql(text, connection)
-            assert len(frame) == MANY
-            return watch.seconds
-
         # asyncpg finds the socket of the embedded server by itself; libpq by the same address.
-        turns = {"frame": ours, "copy": copy, **peers(on.url(name), text), "read_sql": read_sql}
-        await ours()
+        turns = {
+            "frame": framing(wb.personas, MANY),
+            "copy": copying(raw, text),
+            **peers(on.url(name), text),
+            "read_sql": reading(engine, text, MANY),
+        }
+        await turns["frame"]()
         took = await in_turns(turns, FEW_ROUNDS)
         limit = took["copy"]
         rows = [

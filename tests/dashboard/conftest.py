@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
@@ -20,9 +20,6 @@ from playwright.async_api import Browser, Page, expect
 
 import workbench
 from workbench.config import read_settings
-from workbench.database.address import Address
-from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin
 from workbench.database.users import acting_user
 from workbench.entities.world import World
 from workbench.wiring import open_server
@@ -52,24 +49,6 @@ class Running:
             found = re.search(r"http://\S+", line)
             if found:
                 return found.group()
-
-
-@pytest.fixture
-async def sign_in(database_url: str) -> AsyncIterator[Callable[..., Awaitable[Workspace]]]:
-    """Sign somebody in: `await sign_in("eve")`, with a role in the installation."""
-    opened: list[Workspace] = []
-
-    async def sign_in(name: str, role: str = "editor") -> Workspace:
-        owner = Database(Address.parse(database_url))
-        user = await acting_user(owner, f"{name}@example.org", role=role)
-        login = OwnLogin(owner, user, "tests")
-        database = Database(await login.address(), userid=user, login=login)
-        opened.append(Workspace(database, login=login))
-        return opened[-1]
-
-    yield sign_in
-    for workspace in opened:
-        await workspace.close()
 
 
 @pytest.fixture(scope="session")

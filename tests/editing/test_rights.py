@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.database.address import Address
-from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin
 from workbench.editing import RepositorySource, editor
-from workbench.workspace import Workspace
 
 
 @pytest.fixture
-async def eve(owned, database_url):
+async def eve(sign_in):
     """Another user's workspace."""
-    user = await owned.users.add(email="eve@example.org", role="editor")
-    login = OwnLogin(Database(Address.parse(database_url)), user.id, "tests")
-    workspace = Workspace(Database(await login.address(), userid=user.id, login=login), login=login)
-    yield workspace
-    await workspace.close()
+    return await sign_in("eve")
 
 
 @pytest.fixture

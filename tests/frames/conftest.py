@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from workbench.database.address import Address
-from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin
-from workbench.database.users import acting_user
 from workbench.entities.world import World
 from workbench.workspace import Workspace
 
 SignIn = Callable[..., Awaitable[Workspace]]
-
-
-@pytest.fixture
-async def sign_in(database_url: str) -> AsyncIterator[SignIn]:
-    """Sign somebody in: `await sign_in("eve")`, with a role in the installation."""
-    opened = []
-
-    async def _sign_in(name: str, role: str = "editor") -> Workspace:
-        owner = Database(Address.parse(database_url))
-        user = await acting_user(owner, f"{name}@example.org", role=role)
-        login = OwnLogin(owner, user, "tests")
-        database = Database(await login.address(), userid=user, login=login)
-        opened.append(Workspace(database, login=login))
-        return opened[-1]
-
-    yield _sign_in
-    for workspace in opened:
-        await workspace.close()
 
 
 @pytest.fixture

@@ -12,12 +12,11 @@ import pytest
 
 from workbench.database.address import Address
 from workbench.database.engine import Database
-from workbench.database.users import acting_user
 from workbench.errors import NotAllowed, NotFound
 from workbench.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "attacks"))
-from people import IN_WORLD, LINKS, NAMES, People
+from people import IN_WORLD, LINKS, NAMES, signed_in
 from test_catalogue import OFF, _counts
 
 Refused = asyncpg.InsufficientPrivilegeError
@@ -27,17 +26,8 @@ READERS = ("ann", "max", "bob", "vera", "ivo")
 
 @pytest.fixture
 async def people(database_url):
-    owner = Database(Address.parse(database_url))
-    made = People(owner, database_url)
-    for name, (role, _) in NAMES.items():
-        made.ids[name] = await acting_user(owner, f"{name}@example.org", role=role)
-        made.logins[name] = await made.login(name)
-        made.sessions[name] = await made.connect(made.logins[name])
-    await made.make_world()
-    yield made
-    for session in made.sessions.values():
-        await session.close()
-    await owner.close()
+    async with signed_in(database_url) as everybody:
+        yield everybody
 
 
 @pytest.fixture

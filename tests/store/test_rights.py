@@ -7,31 +7,12 @@ from sqlalchemy import event
 
 from workbench.database.address import Address
 from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin, issue_login
-from workbench.database.users import acting_user
+from workbench.database.logins import issue_login
 from workbench.errors import Ambiguous, InvalidDraft, NotAllowed, NotFound
 from workbench.store.names import world_id
 from workbench.store.rights import may_write, standing
 from workbench.store.sharing import Member
 from workbench.workspace import Workspace
-
-
-@pytest.fixture
-async def sign_in(database_url):
-    """Sign somebody in: `await sign_in("eve")`, with a role in the installation."""
-    opened = []
-
-    async def sign_in(name: str, role: str = "editor") -> Workspace:
-        owner = Database(Address.parse(database_url))
-        user = await acting_user(owner, f"{name}@example.org", role=role)
-        login = OwnLogin(owner, user, "tests")
-        database = Database(await login.address(), userid=user, login=login)
-        opened.append(Workspace(database, login=login))
-        return opened[-1]
-
-    yield sign_in
-    for workspace in opened:
-        await workspace.close()
 
 
 @pytest.fixture

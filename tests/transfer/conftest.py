@@ -14,13 +14,11 @@ from tests.transfer.reading import read
 from workbench.database import columnar
 from workbench.database.address import Address
 from workbench.database.engine import Database
-from workbench.database.logins import OwnLogin
 from workbench.database.users import acting_user
 from workbench.entities import STORED
 from workbench.frames import table
 from workbench.transfer.findings import Findings
 from workbench.transfer.options import HOW_IT_IS, Reading
-from workbench.workspace import Workspace
 
 
 @pytest.fixture
@@ -86,22 +84,3 @@ def content_of() -> Callable[[Database, UUID], Awaitable[dict[str, list[dict[str
         return found
 
     return content
-
-
-@pytest.fixture
-async def sign_in(database_url: str) -> AsyncIterator[Callable[[str], Awaitable[Workspace]]]:
-    """Sign an editor in: `await sign_in("eve")`."""
-    opened = []
-
-    async def _sign_in(name: str) -> Workspace:
-        owner = Database(Address.parse(database_url))
-        user = await acting_user(owner, f"{name}@example.org", role="editor")
-        login = OwnLogin(owner, user, "tests")
-        opened.append(
-            Workspace(Database(await login.address(), userid=user, login=login), login=login)
-        )
-        return opened[-1]
-
-    yield _sign_in
-    for workspace in opened:
-        await workspace.close()
