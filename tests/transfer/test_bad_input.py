@@ -317,7 +317,7 @@ async def test_a_rule_that_no_plan_foresees_is_told_in_the_words_of_the_file(
     rule = "CONSTRAINT ck_persona_display_name"
     await sql.execute(f"ALTER TABLE persona DROP {rule}, ADD {rule} CHECK (false)")
     report = await load(database, write(personas="world,name,title\nElsinore,Osric,Lord\n"))
-    assert told(report) == [(None, "title", "This breaks a rule of the field.")]
+    assert told(report) == [(1, "title", "This breaks a rule of the field.")]
 
 
 async def test_links_that_differ_only_in_other_columns_keep_what_both_say(

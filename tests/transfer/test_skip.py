@@ -15,7 +15,6 @@ from pyarrow import parquet
 
 from workbench.database.engine import Database
 from workbench.errors import BadSettings, Conflict, UnreadableFile
-from workbench.transfer import apply
 from workbench.transfer.load import load
 from workbench.transfer.options import Reading
 from workbench.transfer.rejects import Rejects
@@ -296,24 +295,6 @@ async def test_an_import_that_runs_again_has_one_file_of_rejects(
     assert sorted(path.name for path in folder.iterdir() if "rejects" in path.name) == [
         "personas.rejects.csv"
     ]
-
-
-async def test_a_rule_that_no_plan_has_foreseen_stops_everything(
-    database: Database, sql: asyncpg.Connection, write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    insert = apply.insert
-
-    async def refused(connection: asyncpg.Connection, table: Any) -> None:
-        await insert(connection, table)
-        if table.stored.name == "persona":
-            await connection.execute("UPDATE persona SET name = ''")
-
-    monkeypatch.setattr(apply, "insert", refused)
-    folder = write(worlds=WORLD, personas=PERSONAS)
-    report = await load(database, folder, on_problem="skip")
-    assert (report.written, report.failed, report.rejects) == (False, True, {})
-    assert counts(report, "worlds") == (1, 0, 0, 0, 0)
-    assert await names(sql, "world") == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "windows-1252"])

@@ -50,8 +50,10 @@ async def count(connection: asyncpg.Connection, table: Staged, counts: TableCoun
     counts.inserted, counts.updated, counts.unchanged = row
 
 
-async def insert(connection: asyncpg.Connection, table: Staged) -> None:
-    """Insert the new rows, in the order of the files, which is that of their ids.
+async def insert(
+    connection: asyncpg.Connection, table: Staged, among: list[int] | None = None
+) -> None:
+    """Insert the new rows, or those of `among`, in the order of the files: that of their ids.
 
     Ids grow with time, so each new entry of an index by id goes beside the one before it,
     into a page that is at hand; in any other order the entries go all over the index.
@@ -67,12 +69,18 @@ async def insert(connection: asyncpg.Connection, table: Staged) -> None:
         f"INSERT INTO {quoted(stored.name)} ({', '.join(map(quoted, columns))}) "
         f"SELECT {', '.join(columns.values())} "
         f"FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
-        "WHERE p.version IS NULL ORDER BY p.n"
+        f"WHERE p.version IS NULL{_some(among)} ORDER BY p.n",
+        *_numbers(among),
     )
 
 
-async def update(connection: asyncpg.Connection, table: Staged, expected: int) -> None:
-    """Update the changed rows, as they were when the plan was made.
+async def update(
+    connection: asyncpg.Connection,
+    table: Staged,
+    expected: int | None,
+    among: list[int] | None = None,
+) -> None:
+    """Update the changed rows, or those of `among`, as they were when the plan was made.
 
     Raises
     ------
@@ -82,6 +90,8 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
         Row rights left one of them as it was.
     """
     columns = changeable(table)
+    if not columns:
+        return
     if "ownerid" in table.given and not await connection.fetchval(
         f"SELECT EXISTS ({moved(table, 'ownerid')})"
     ):
@@ -90,9 +100,10 @@ async def update(connection: asyncpg.Connection, table: Staged, expected: int) -
     status = await connection.execute(
         f"UPDATE {quoted(table.stored.name)} AS t SET {', '.join(sets)} "
         f"FROM {table.plan} AS p JOIN {table.load} AS s ON s.n = p.n "
-        f"WHERE p.changed AND {same(table)} AND t.version = p.version"
+        f"WHERE p.changed AND {same(table)} AND t.version = p.version{_some(among)}",
+        *_numbers(among),
     )
-    if int(status.split()[-1]) != expected:
+    if expected is not None and int(status.split()[-1]) != expected:
         await _check_rights(connection, table)
         raise Conflict(
             f"Somebody changed rows of {table.stored.plural} during the import. Nothing was "
@@ -120,6 +131,14 @@ def moved(table: Staged, name: str) -> str:
         f"JOIN {quoted(table.stored.name)} AS t ON {same(table)} "
         f"WHERE p.changed AND {new_value(table, column)} IS DISTINCT FROM t.{quoted(name)}"
     )
+
+
+def _some(among: list[int] | None) -> str:
+    return "" if among is None else " AND p.n = ANY($1::int[])"
+
+
+def _numbers(among: list[int] | None) -> list[list[int]]:
+    return [] if among is None else [among]
 
 
 def same(table: Staged) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -37,6 +38,7 @@ from workbench.transfer.origin import note_origin
 from workbench.transfer.outside import Outside, World
 from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.readers import Opened, Sources, note_unused, open_all
+from workbench.transfer.refused import refused_rows
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.repeats import judge_repeats
 from workbench.transfer.report import LoadReport, Paced, Progress, TableCounts, Watcher
@@ -52,7 +54,29 @@ OnProblem: TypeAlias = Literal["stop", "skip"]
 Inspect: TypeAlias = Callable[[asyncpg.Connection, Mapping[str, Staged], Findings], Awaitable[None]]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
+_CAREFUL_ATTEMPTS = 20  # a table is written again for each that rows are refused in
 _CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
+
+
+@dataclass
+class _Earlier:
+    """What earlier attempts at an import have met.
+
+    Attributes
+    ----------
+    careful
+        Whether the database refused rows that the plan had no doubts about: the next attempt
+        finds out which.
+    clashed
+        The tables in which a new row had the key of one that the plan had not seen.
+    """
+
+    careful: bool = False
+    clashed: set[str] = field(default_factory=set)
+
+
+class _Unforeseen(Exception):
+    """Ends an attempt whose rows the database refused."""
 
 
 class _Undone(Exception):
@@ -130,20 +154,28 @@ async def load(
     left_out = Rejects(rejects)
 
     counted: set[str] = set()
+    earlier = _Earlier()
 
     async def work() -> LoadReport:
         left_out.discard()  # of an attempt that was undone
         counted.clear()
-        made = _Import(database, opened, known, world, watch, left_out, counted)
+        made = _Import(database, opened, known, world, watch, left_out, counted, earlier)
         return await made.run(dry_run=dry_run, add_only=add_only, inspect=inspect)
 
-    try:
+    async def whole() -> LoadReport:
         if not database.in_transaction:
             report = await database.atomically(work, reason=reason)
             await count_anew(database, report, counted)
             return report
         async with database.transaction(reason=reason):
             return await work()
+
+    try:
+        try:
+            return await whole()
+        except _Unforeseen:
+            earlier.careful = True
+            return await whole()
     except _Undone as undone:
         left_out.discard()
         return undone.report
@@ -173,6 +205,7 @@ class _Import:
         watch: Watcher,
         rejects: Rejects,
         counted: set[str],
+        earlier: _Earlier,
     ) -> None:
         self._database = database
         self._opened = opened
@@ -185,6 +218,9 @@ class _Import:
         self._tables: dict[str, Staged] = {}
         self._wrong: dict[str, list[str]] = {}
         self._counted = counted
+        self._earlier = earlier
+        self._same: dict[str, list[tuple[int, int]]] = {}
+        self._refused = False
 
     async def run(self, *, dry_run: bool, add_only: bool, inspect: Inspect | None) -> LoadReport:
         async with self._database.writing() as connection:
@@ -193,7 +229,7 @@ class _Import:
             await self._plan(raw, add_only=add_only)
             if inspect is not None:
                 await inspect(raw, self._tables, self._findings)
-            done = not dry_run and not self._stops and await self._apply(raw)
+            done = not dry_run and not self._stops and await self._write(raw)
             report = self._report(done=done, dry_run=dry_run)
             if not done:
                 raise _Undone(report)
@@ -208,12 +244,12 @@ class _Import:
 
     async def _plan(self, raw: asyncpg.Connection, *, add_only: bool) -> None:
         outside = Outside(raw, self._database.userid, self._findings)
-        verdicts = Verdicts(raw, self._tables, self._findings, outside)
+        self._verdicts = verdicts = Verdicts(raw, self._tables, self._findings, outside)
         intake = Intake(
             raw, self._known, self._world, self._findings, self._counts, outside, self._watch
         )
         async with intake:
-            same = await self._stage(raw, intake)
+            self._same = await self._stage(raw, intake)
         note_unused(self._opened, intake.pictures, self._findings)
         for table in self._tables.values():
             wrong = self._wrong[table.stored.name]
@@ -228,12 +264,16 @@ class _Import:
         for table in self._tables.values():
             await apply.compare(raw, table)
             await rights.judge(table, verdicts)
+        await self._settle(raw)
+
+    async def _settle(self, raw: asyncpg.Connection) -> None:
+        """Leave out what is to be left out, and count what remains."""
         if self._findings.any and self._findings.skips:
-            await leave_out(raw, self._tables, same, self._findings, verdicts)
+            await leave_out(raw, self._tables, self._same, self._findings, self._verdicts)
         for name, table in self._tables.items():
             counts = self._counts[table.stored.plural]
             await apply.count(raw, table, counts)
-            counts.unchanged += len(same.get(name, ()))
+            counts.unchanged += len(self._same.get(name, ()))
 
     async def _stage(
         self, raw: asyncpg.Connection, intake: Intake
@@ -279,6 +319,23 @@ class _Import:
         """Whether problems keep everything from being written."""
         return self._findings.any and not self._findings.skips
 
+    async def _write(self, raw: asyncpg.Connection) -> bool:
+        """Write what is planned; return whether the database took it.
+
+        Rows that it refuses are left out, if that is asked for, some tables' at most.
+        """
+        if not self._earlier.careful:
+            return await self._apply(raw)
+        for _ in range(_CAREFUL_ATTEMPTS):
+            await raw.execute("SAVEPOINT nothing_written")
+            if await self._apply(raw):
+                return True
+            await raw.execute("ROLLBACK TO nothing_written")
+            if self._stops or self._refused:
+                break
+            await self._settle(raw)
+        return False
+
     async def _apply(self, raw: asyncpg.Connection) -> bool:
         """Write what is planned; return whether the database took it."""
         circle = any(lookup.late for lookup in lookups("world")) and "world" in self._tables
@@ -289,6 +346,8 @@ class _Import:
             counts = self._counts[plural]
             total = counts.inserted + counts.updated
             self._watch(Progress("write", plural, 0, total))
+            if self._earlier.careful:
+                await raw.execute("SAVEPOINT one_table")
             try:
                 with translated(table.stored.name):
                     if counts.inserted:
@@ -299,19 +358,39 @@ class _Import:
                         await apply.update(raw, table, counts.updated)
                     if total:
                         await note_origin(raw, table)
-            except DuplicateName as error:
-                # The plan has seen no such row, so somebody has just added it.
-                raise Conflict(f"{error} It was added during the import.") from error
             except Refused as error:
-                self._refuse(table, error)
+                await self._judge(raw, table, error)
                 return False
             self._watch(Progress("write", plural, total, total))
         if circle:
             await raw.execute(f"SET CONSTRAINTS {_CIRCLE} IMMEDIATE")
         return True
 
+    async def _judge(self, raw: asyncpg.Connection, table: Staged, error: Refused) -> None:
+        """Report the rows that broke a rule which no plan has foreseen.
+
+        Raises
+        ------
+        Conflict
+            The plan has seen no such row, so somebody has just added it.
+        _Unforeseen
+            Which rows these are, another attempt may find out: this one writes no more.
+        """
+        if isinstance(error, DuplicateName) and table.stored.name not in self._earlier.clashed:
+            self._earlier.clashed.add(table.stored.name)
+            raise Conflict(f"{error} It was added during the import.") from error
+        if not self._earlier.careful:
+            raise _Unforeseen from error
+        await raw.execute("ROLLBACK TO one_table")
+        rows = await refused_rows(raw, table)
+        if rows:
+            await self._verdicts.refused(table, rows)
+        else:
+            self._refused = True
+            self._refuse(table, error)
+
     def _refuse(self, table: Staged, error: Refused) -> None:
-        """Report a rule that no plan has foreseen; which row broke it, the database keeps."""
+        """Report a rule that was broken by no row alone, or by too many."""
         files = ", ".join(source.source.file for source in table.sources)
         field, message = error.field, str(error)
         if isinstance(error, InvalidDraft):

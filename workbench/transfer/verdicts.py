@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from workbench.entities import Stored
-from workbench.errors import shown
+from workbench.errors import InvalidDraft, NotAllowed, Refused, shown
 from workbench.transfer.findings import Findings
 from workbench.transfer.lookups import Lookup, lookups, references
 from workbench.transfer.outside import Outside, disagreement, suggestion
@@ -151,6 +151,18 @@ class Verdicts:
     def refuse(self, table: Staged, row: asyncpg.Record, message: str, *about: str) -> None:
         """Report a row that may not be written for want of a right."""
         self._report(table, row, message, *about, refused=True)
+
+    async def refused(self, table: Staged, errors: Mapping[int, Refused]) -> None:
+        """Report rows that the database has refused, each with why."""
+        query = "SELECT n FROM unnest($1::int[]) AS given (n)"
+        async for row in staged_rows(self._connection, table, query, list(errors)):
+            error = errors[row["n"]]
+            field, message = error.field or "", str(error)
+            if isinstance(error, InvalidDraft):
+                message = " ".join(error.problems.values())
+            about = field if field in table.stored.kinds else table.stored.key[-1]
+            missing = isinstance(error, NotAllowed)
+            self._report(table, row, message, table.stored.twin(about), about, refused=missing)
 
     def _report(
         self,
