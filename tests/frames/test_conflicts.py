@@ -11,7 +11,7 @@ import pytest
 
 from tests.frames.test_save import one, put
 from workbench.entities.world import World
-from workbench.errors import InvalidDraft, InvalidRows
+from workbench.errors import InvalidDraft, InvalidRows, NotFound
 from workbench.workspace import Workspace
 
 
@@ -261,6 +261,28 @@ async def test_a_row_that_one_may_no_longer_edit_is_told(
     assert result.changed == 1
     assert set(result.conflicts["why"]) == {"gone"}
     assert len(result.conflicts) == 5
+
+
+async def test_what_is_settled_after_a_right_was_lost_is_told_and_not_written(
+    wb: Workspace, denmark: World, eve: Workspace
+) -> None:
+    frame = await eve.personas.frame(world=denmark)
+    read = frame.copy()
+    for name in ("Hamlet", "Yorick"):
+        await wb.personas.update(await one(wb, name), kind="spy")
+    put(frame, "Hamlet", kind="ghost")
+    frame = frame[frame["name"] != "Yorick"].copy()
+    result = await eve.personas.save(frame, trash=True, based_on=read)
+    assert set(result.conflicts["why"]) == {"changed"}
+    await wb.share(denmark, "eve@example.org", role="viewer")
+    viewed = await result.resolve("mine")
+    assert (viewed.changed, viewed.trashed) == (0, 0)
+    assert list(viewed.conflicts["why"]) == ["rights", "rights"]
+    await wb.unshare(denmark, "eve@example.org")
+    with pytest.raises(NotFound, match="no longer yours to read"):
+        await result.resolve("mine")
+    assert (await one(wb, "Hamlet")).kind == "spy"
+    assert (await one(wb, "Yorick")).deleted_at is None
 
 
 async def test_where_the_history_was_forgotten_nothing_is_written_over(

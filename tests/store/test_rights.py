@@ -8,6 +8,7 @@ from sqlalchemy import event
 from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.logins import issue_login
+from workbench.editing import RepositorySource
 from workbench.errors import Ambiguous, InvalidDraft, NotAllowed, NotFound
 from workbench.store.names import world_id
 from workbench.store.rights import may_write, standing
@@ -114,6 +115,15 @@ async def test_whatever_is_refused_names_whom_to_ask(wb, denmark, sign_in):
         with pytest.raises(NotAllowed, match=r"Ask one, or an administrator\."):
             async with who.transaction():
                 await refused(who)
+    for leave in (
+        lambda wb: wb.personas.update(one, kind="x"),
+        lambda wb: wb.personas.remove(one),
+        lambda wb: wb.scene_personas.update(cast, words=1),
+        lambda wb: RepositorySource(wb.personas).remove([str(one.id)]),
+    ):
+        async with eve.transaction():
+            with pytest.raises(NotAllowed, match=r"but not .* Ask tester@localhost\.$"):
+                await leave(eve)
     for refused in (bob.share(denmark, "bob@example.org"), verbs[0][1](bob)):
         with pytest.raises(NotAllowed) as why:
             await refused

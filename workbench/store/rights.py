@@ -168,6 +168,8 @@ async def not_allowed(
 ) -> NotAllowed:
     """Return the error for something that row rights left undone, with whom to ask.
 
+    The transaction goes on: leaving rows as they are is no error to the database.
+
     Parameters
     ----------
     world
@@ -176,7 +178,7 @@ async def not_allowed(
         The verb: add, change, remove, restore.
     """
     managers: list[str] = []
-    if world is not None and not database.in_transaction:  # which may have failed by now
+    if world is not None:
         async with database.reading() as connection:
             with translated():
                 managers = await connection.scalar(_MANAGERS, {"world": world}) or []
