@@ -162,9 +162,9 @@ async def open_server(settings: Settings) -> tuple[Database, Callable[[], None]]
     return server, release
 
 
-async def migrate_configured(settings: Settings | None = None) -> tuple[str | None, str]:
+async def migrate_configured() -> tuple[str | None, str]:
     """Migrate the configured database; return the revisions before and after."""
-    read = settings or read_settings()
+    read = read_settings()
     embedded = await _embedded(read)
     server = _database(_address(read, embedded), read)
     try:

@@ -48,15 +48,6 @@ def test_each_is_asked_for_the_least_at_its_own_address(name, scope, site):
     assert urlsplit(address).hostname == site
 
 
-async def test_where_an_address_is_missing_the_way_to_give_one_is_said():
-    names = ("google", "microsoft", "github", "facebook")
-    flow = Flow([Client(name, "a", "b") for name in names], lambda name: name)
-    sentences = {name: str(flow.needs_email(name)) for name in names}
-    assert sentences["github"].endswith("in Settings, Emails; then sign in again.")
-    assert all("did not give an e-mail address for you" in text for text in sentences.values())
-    assert flow.needs_email("google").code == "no_email"
-
-
 # Google
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from workbench.auth.identity import Client, Identity, Pending
 from workbench.auth.logout_token import LogoutNotice
 from workbench.auth.providers import Provider, provider_of
-from workbench.errors import NotFound, SignInRefused
+from workbench.errors import NotFound
 
 
 class Flow:
@@ -65,11 +65,6 @@ class Flow:
     async def ended(self, name: str, logout_token: str) -> LogoutNotice:
         """Return which sessions a provider has ended; raises SignInRefused for a bad token."""
         return await self._provider(name).ended(logout_token)
-
-    def needs_email(self, name: str) -> SignInRefused:
-        """Return what to raise if a new account needs an e-mail address and got none."""
-        provider = self._provider(name)
-        return provider.refusals.no_email(provider.without_email)
 
     async def close(self) -> None:
         for provider in self._providers.values():

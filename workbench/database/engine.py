@@ -251,13 +251,7 @@ class Database(Connecting):
             block.ended = True
             self._current.reset(token)
 
-    async def atomically(
-        self,
-        work: Callable[[], Awaitable[T]],
-        *,
-        reason: str | None = None,
-        source: str | None = None,
-    ) -> T:
+    async def atomically(self, work: Callable[[], Awaitable[T]], *, reason: str | None = None) -> T:
         """Run `work` in a transaction, again if another one gets in its way.
 
         Only serialization failures and deadlocks are repeated, up to 8 times, with pauses
@@ -266,7 +260,7 @@ class Database(Connecting):
         """
 
         async def whole() -> T:
-            async with self.transaction(reason=reason, source=source):
+            async with self.transaction(reason=reason):
                 return await work()
 
         if self.in_transaction:

@@ -57,9 +57,9 @@ async def current(database: Database) -> str | None:
 
 
 async def migrate(
-    database: Database, revision: str = "head", *, administrator: Database | None = None
+    database: Database, *, administrator: Database | None = None
 ) -> tuple[str | None, str]:
-    """Migrate up to `revision`, in one transaction; return the revisions before and after.
+    """Migrate to the newest revision, in one transaction; return those before and after.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ async def migrate(
     before = await current(database)
     if before is not None and before > head():
         raise _newer(before)
-    if before == head() and revision == "head":
+    if before == head():
         return before, before
     if administrator is None and (lack := await lacking(database)) is not None:
         raise NotAllowed(f"{database.address}: {' '.join(lack)}")
@@ -91,13 +91,13 @@ async def migrate(
     try:
         with translated():
             async with engine.connect() as connection:
-                await connection.run_sync(_upgrade, revision)
+                await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()
     return before, await current(database) or ""
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
+def _upgrade(connection: Connection) -> None:
     from alembic import command  # heavy, and rarely needed
     from alembic.config import Config
 
@@ -105,7 +105,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     config.attributes["connection"] = connection
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    command.upgrade(config, revision)
+    command.upgrade(config, "head")
     connection.commit()
 
 

@@ -18,6 +18,7 @@ from workbench.history.changes import names_of
 from workbench.history.tables import CHANGE, ENTRY
 
 _NAMED_RECORDS = 3
+_LOOKED_AT_ROWS = 2_000
 _UNSEEN = "somebody"
 
 
@@ -57,14 +58,12 @@ async def ever_was(database: Database, entity: str) -> bool:
             return bool(await connection.scalar(select(exists().where(CHANGE.c.entity == entity))))
 
 
-async def latest_changes(
-    database: Database, world: UUID, *, limit: int = 20, rows: int = 2_000
-) -> list[Changed]:
+async def latest_changes(database: Database, world: UUID, *, limit: int) -> list[Changed]:
     """Return what was done last in `world`, the newest first.
 
-    Rows that one transaction changed in one table are told together. Only the last `rows`
-    changed rows are looked at, so the cost does not grow with the history; `count` is then
-    of those.
+    Rows that one transaction changed in one table are told together. Only the last
+    2,000 changed rows are looked at, so the cost does not grow with the history; `count` is
+    then of those.
     """
     recent = (
         select(ENTRY)
@@ -73,7 +72,7 @@ async def latest_changes(
             true() if database.moment is None else ENTRY.c.changed_at <= database.moment,
         )
         .order_by(ENTRY.c.id.desc())
-        .limit(rows)
+        .limit(_LOOKED_AT_ROWS)
         .subquery()
     )
     name = func.coalesce(recent.c.new["name"].astext, recent.c.old["name"].astext)

@@ -17,6 +17,8 @@ from workbench.entities.scene import SCENE
 from workbench.entities.story import STORY
 from workbench.errors import InvalidDraft
 
+_MOST_ROWS = 1_000
+
 
 @dataclass(frozen=True)
 class Appearance:
@@ -38,12 +40,11 @@ async def appearances(
     *,
     persona: UUID | None = None,
     scene: UUID | None = None,
-    limit: int = 1_000,
 ) -> list[Appearance]:
     """Return where a persona appears, or who appears in a scene, in the order of the stories.
 
-    What is in the trash is left out. With both, at most one is returned; without any,
-    InvalidDraft asks for one.
+    The first 1,000, without what is in the trash. With both, at most one is returned; without
+    any, InvalidDraft asks for one.
     """
     if persona is None and scene is None:
         raise InvalidDraft({"persona": "Say whose or where: give persona=… or scene=…."})
@@ -76,7 +77,7 @@ async def appearances(
             where.c.name,
             who.c.name,
         )
-        .limit(limit)
+        .limit(_MOST_ROWS)
     )
     # The world first: keys and indexes of links lead with it.
     if persona is not None:

@@ -110,7 +110,7 @@ class Outside:
                 self._report(source, column, pc.if_else(other, names, None), messages)
                 named = pc.coalesce(ids, named)
             found[column] = named
-        await self._known(source, found)
+        await self._known(source)
         return found
 
     async def _users(self, emails: list[str]) -> dict[str, UUID | str]:
@@ -152,7 +152,7 @@ class Outside:
         hint = suggestion(name, near) or " A row in worlds.csv would make it."
         return f"There is no world {name!r}.{hint}"
 
-    async def _known(self, source: Prepared, found: dict[str, pa.Array]) -> None:
+    async def _known(self, source: Prepared) -> None:
         """Look at ids that were given as such, and are not among those found by name."""
         for column, target in source.source.stored.references.items():
             ids = source.fields.get(column)

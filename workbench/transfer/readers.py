@@ -284,7 +284,7 @@ def _files(
         except OSError as error:
             findings.file(str(path), f"This folder cannot be read ({error.strerror}).")
             continue
-        files = [entry for entry in inside if _is_table(entry, reading)]
+        files = [entry for entry in inside if _is_table(entry)]
         for entry in files:
             found.setdefault(_real(entry), entry)
         rejects = (entry for entry in inside if REJECTS.search(entry.stem))
@@ -309,7 +309,7 @@ def _files(
     return {path: path.name if path in plain else str(path) for path in found.values()}, others
 
 
-def _is_table(path: Path, reading: Reading) -> bool:
+def _is_table(path: Path) -> bool:
     """Whether a file in a folder is read: JSON may be anything, so its name must tell a table.
 
     Rows rejected before are not: they lie beside the files that they are from.

@@ -264,6 +264,4 @@ def shows_date(number: int, format: str) -> bool:
     if number in _DATE_FORMATS:
         return True
     shown = _LITERALS.sub("", format.partition(";")[0]).casefold()
-    return (
-        any(letter in shown.casefold() for letter in "ymdhs") and "general" not in shown.casefold()
-    )
+    return any(letter in shown for letter in "ymdhs") and "general" not in shown

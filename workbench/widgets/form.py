@@ -31,10 +31,9 @@ class RecordForm(Panel):
         source: Source,
         *,
         noun: str = "row",
-        columns: Sequence[Column] | None = None,
     ) -> None:
         self.source, self.noun = source, noun
-        shown = [c for c in columns or source.columns if not c.hidden and c.kind != "picture"]
+        shown = [c for c in source.columns if not c.hidden and c.kind != "picture"]
         self.model = FormModel(shown)
         self.tasks = TaskSet()
         self.fields = {column.field: Field(column, self.model, source) for column in shown}

@@ -42,7 +42,6 @@ class Provider(ABC):
     label: ClassVar[str] = ""
     scope: ClassVar[str]
     discovery: Discovery | None = None
-    without_email: ClassVar[str] = "Add one to your account there, or sign in another way."
 
     def __init__(self, client: Client, redirect_uri: str) -> None:
         self.client = client

@@ -13,6 +13,7 @@ from workbench.auth.providers.conversation import Conversation
 from workbench.auth.providers.discovery import Endpoints
 from workbench.errors import SignInRefused
 
+_VERSION = "v23.0"
 _CODES = {
     **dict.fromkeys((1, 101, 190), "invalid_client"),
     100: "invalid_grant",
@@ -29,7 +30,6 @@ class Facebook(Provider):
 
     label = "Facebook"
     scope = "public_profile,email"
-    without_email = "Allow Facebook to tell it, or sign in another way."
 
     def __init__(
         self,
@@ -38,12 +38,11 @@ class Facebook(Provider):
         *,
         base: str = "https://www.facebook.com",
         graph: str = "https://graph.facebook.com",
-        version: str = "v23.0",
     ) -> None:
         super().__init__(client, redirect_uri)
         self._base = base
-        self._dialog = f"{base}/{version}/dialog/oauth"
-        self._graph = f"{graph}/{version}"
+        self._dialog = f"{base}/{_VERSION}/dialog/oauth"
+        self._graph = f"{graph}/{_VERSION}"
 
     async def endpoints(self) -> Endpoints:
         return Endpoints(

@@ -17,7 +17,6 @@ class GitHub(Provider):
 
     label = "GitHub"
     scope = "user:email"
-    without_email = "Verify a primary address at GitHub, in Settings, Emails; then sign in again."
 
     def __init__(
         self,
@@ -45,7 +44,9 @@ class GitHub(Provider):
             case "incorrect_client_credentials":
                 return self.refusals.of_code("invalid_client", error)
             case "unverified_user_email":
-                return self.refusals.no_email(self.without_email)
+                return self.refusals.no_email(
+                    "Verify a primary address at GitHub, in Settings, Emails; then sign in again."
+                )
         return super().explain(error)
 
     async def identify(

@@ -90,7 +90,8 @@ def draw_frame(canvas: Canvas, title: str, *, right: bool = False) -> None:
     canvas.text(x, 34, title, 24, INK, anchor="rm" if right else "lm", halo="#f6efdc")
 
 
-def draw_compass(canvas: Canvas, x: float, y: float, size: float = 26) -> None:
+def draw_compass(canvas: Canvas, x: float, y: float) -> None:
+    size = 26
     canvas.disc(x, y, size * 0.62, "#f6efdccc")
     for turn in range(4):
         angle = turn * math.pi / 2
@@ -103,11 +104,11 @@ def draw_compass(canvas: Canvas, x: float, y: float, size: float = 26) -> None:
     canvas.text(x, y - size - 8, "N", 13, INK, anchor="mm", halo="#f6efdc")
 
 
-def draw_waves(canvas: Canvas, spots: list[Point], colour: str = SEA_LINE) -> None:
+def draw_waves(canvas: Canvas, spots: list[Point]) -> None:
     for x, y in spots:
         for step in (0, 9):
             crest = [(x + dx, y + step + (3 if dx % 16 else 0)) for dx in range(0, 41, 8)]
-            canvas.line(rounded(crest, closed=False), colour, 1.6)
+            canvas.line(rounded(crest, closed=False), SEA_LINE, 1.6)
 
 
 def draw_peak(canvas: Canvas, x: float, y: float, size: float, snow: bool = True) -> None:
