@@ -151,6 +151,9 @@ async def test_the_difference_of_two_moments_is_what_is_left_of_it(wb, denmark, 
     fleeting = await wb.personas.add(name="BRIEF", worldid=denmark.world.id)
     await wb.personas.remove(fleeting)
     await wb.personas.purge(fleeting)
+    await wb.personas.remove(await wb.personas.add(name="SHORT", worldid=denmark.world.id))
+    again = await wb.personas.add(name="LONG", worldid=denmark.world.id)
+    await wb.personas.restore(await wb.personas.remove(again))
     await wb.things.add(name="Skull", worldid=denmark.world.id, kind="bone")
     await wb.scene_personas.remove(denmark.cast)
     frame = await wb.diff(then, datetime.now(UTC), world="Denmark")
@@ -158,7 +161,7 @@ async def test_the_difference_of_two_moments_is_what_is_left_of_it(wb, denmark, 
     told = {
         (r.entity, r.column): (r.operation, r.before, r.after)
         for r in frame.itertuples()
-        if r.column not in ("ownerid", "deleted_at", "sceneid", "personaid")
+        if r.column not in ("ownerid", "deleted_at", "sceneid", "personaid") and r.name != "LONG"
     }
     told = {k: tuple(None if pd.isna(v) else v for v in values) for k, values in told.items()}
     assert told == {
@@ -167,6 +170,7 @@ async def test_the_difference_of_two_moments_is_what_is_left_of_it(wb, denmark, 
         ("thing", "name"): ("insert", None, "Skull"),
         ("thing", "kind"): ("insert", None, "bone"),
     }
+    assert set(frame.loc[frame["name"] == "LONG", "operation"]) == {"insert"}
     trashed = frame[frame["column"] == "deleted_at"]
     assert list(trashed["operation"]) == ["trash"]
     assert list(trashed["name"]) == ["OPHELIA"]

@@ -42,6 +42,7 @@ async def worlds_page(wb: Workspace, go: Go) -> list[Any]:
 def _lead_in(made: Editor, go: Go) -> None:
     """Put over the form what opens the world in it: only the latest worlds have a card."""
     way = Content(on_action=go)
+    way.add_class("wb-way-in")
 
     def show(change: dict[str, Any]) -> None:
         world = change["new"]

@@ -105,7 +105,8 @@ SELECT n.entity, n.recordid AS record, coalesce(n.new ->> 'name', n.old ->> 'nam
     WHEN n.new -> 'deleted_at' = 'null' THEN 'restore' ELSE 'trash' END AS operation
 FROM (
   SELECT entity, recordid, key, was_there, is_there, CASE WHEN was_there THEN old END AS old,
-    CASE WHEN is_there THEN new END AS new FROM net WHERE was_there OR is_there
+    CASE WHEN is_there THEN new END AS new FROM net
+  WHERE was_there OR is_there AND new ->> 'deleted_at' IS NULL
 ) AS n, LATERAL jsonb_object_keys(coalesce(n.old, '{}') || coalesce(n.new, '{}')) AS k
 WHERE k <> ALL ('{id,worldid,created_at,updated_at,version}')
   AND (n.was_there AND n.is_there OR k <> 'deleted_at')

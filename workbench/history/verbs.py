@@ -9,6 +9,7 @@ from uuid import UUID
 
 from workbench import markup
 from workbench.database.engine import Database
+from workbench.entities import STORED
 from workbench.entities.base import Record
 from workbench.entities.user import User
 from workbench.entities.world import World
@@ -60,19 +61,24 @@ class UndoReport:
     kept: pd.DataFrame
 
     def __str__(self) -> str:
-        done = ("would be", "were")[self.written]
         lines = [
-            f"{_listed(counts)} {done} {what}."
+            f"{what if self.written else f'Would be {what.lower()}'}: {_listed(counts)}."
             for what, counts in (
-                ("removed", self.removed),
-                ("changed back", self.changed),
-                ("brought back", self.returned),
+                ("Removed", self.removed),
+                ("Changed back", self.changed),
+                ("Brought back", self.returned),
             )
             if counts
         ]
-        if len(self.kept):
-            lines.append(f"{len(self.kept):,} later edits and other things stay: see `.kept`.")
-        return "\n".join(lines or ["Nothing was left to undo."])
+        lines = lines or ["Nothing was left to undo."]
+        if count := len(self.kept):
+            stay = (
+                "later edit or other thing stays"
+                if count == 1
+                else "later edits or other things stay"
+            )
+            lines.append(f"{count:,} {stay}: see `.kept`.")
+        return "\n".join(lines)
 
     __repr__ = __str__
 
@@ -83,7 +89,11 @@ class UndoReport:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} of {table}" for table, count in counts.items())
+    """Return `2 personas, 1 scene thing`."""
+    return ", ".join(
+        f"{count:,} {(table if count == 1 else STORED[table].plural).replace('_', ' ')}"
+        for table, count in counts.items()
+    )
 
 
 class History:
