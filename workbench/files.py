@@ -74,7 +74,8 @@ class Files:
             one, and those that refer to them: they go, each with its problem, to a file
             `<name>.rejects.<ending>` of their own format, to be mended and imported.
         rejects
-            The folder for these files; without it they lie beside their sources.
+            The folder for these files, and for the pictures that their rows name; without it
+            they lie beside their sources.
 
         Returns
         -------

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import asyncpg
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from workbench.database.engine import Database
 from workbench.errors import BadSettings, Conflict, UnreadableFile
 from workbench.transfer.load import load
 from workbench.transfer.options import Reading
+from workbench.transfer.readers import open_all
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.report import LoadReport
 from workbench.workspace import Workspace
@@ -442,3 +446,61 @@ async def test_a_first_column_called_problem_can_be_mapped(
     reading = Reading(columns={"problem": "description"})
     (await load(database, folder, reading=reading)).raise_for_problems()
     assert await sql.fetchval("SELECT description FROM persona") == "indecision"
+
+
+def drawn(shade: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (3, 2), shade).save(out, "PNG")
+    return out.getvalue()
+
+
+def bring(folder: Path, shade: int, images: str) -> Path:
+    """Write a file of images, and their pictures in a folder beside it."""
+    (folder / "drawn").mkdir(parents=True)
+    for name in ("ghost", "skull"):
+        (folder / "drawn" / f"{name}.png").write_bytes(drawn(shade))
+    (folder / "images.csv").write_text(images)
+    return folder / "images.csv"
+
+
+IMAGES = (
+    "world,name,file,width\nElsinore,Ghost,drawn/ghost.png,wide\nElsinore,Skull,drawn/skull.png,\n"
+    "Elsinore,Out,../other/skull.png,\nElsinore,Away,drawn/away.png,\n"
+)
+
+
+async def test_pictures_go_along_with_the_rejected_rows_that_name_them(
+    database: Database, wb: Workspace, sql: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await wb.worlds.add(name="Elsinore")
+    bring(tmp_path / "other", 9, "")
+    for number, inside in ((1, ""), (2, "2")):  # the second time with other pictures
+        file = bring(tmp_path / str(number), number, IMAGES)
+        out = tmp_path / "out"
+        report = await load(database, file, on_problem="skip", rejects=out)
+        [where] = report.rejects.values()
+        assert where == out / inside / "images.rejects.csv"
+        told = {(p.row, p.column) for p in report.problems}
+        assert told == {(1, "width"), (3, "file"), (4, "file")}
+        pictures = [p for p in (out / inside).rglob("*.png") if inside or "2" not in p.parts[-3:]]
+        assert [p.relative_to(out / inside).as_posix() for p in pictures] == ["drawn/ghost.png"]
+        rmtree(tmp_path / str(number))
+        lines = text(where).splitlines()[:2]
+        where.write_text("\n".join(lines).replace(",wide", ",") + "\n")
+        (await load(database, where)).raise_for_problems()
+        stored = await sql.fetchval("SELECT content FROM image WHERE name = 'Ghost'")
+        assert stored == drawn(number)
+
+
+def test_pictures_of_rejected_rows_go_again_when_the_import_is_undone(
+    tmp_path: Path,
+) -> None:
+    file = bring(tmp_path / "here", 1, IMAGES)
+    rejects = Rejects(tmp_path / "again")
+    opened = open_all(file, Reading(), keep=False)
+    findings = opened.findings
+    findings.cell("images.csv", "images", 1, "No.")
+    rejects.write(opened.feeds, findings)
+    assert list((tmp_path / "again").rglob("*.png"))
+    rejects.discard()
+    assert list((tmp_path / "again").iterdir()) == []

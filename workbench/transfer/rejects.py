@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,8 +20,17 @@ import pyarrow.compute as pc
 from workbench.errors import UnreadableFile
 from workbench.transfer.columns import REJECTED_FOR
 from workbench.transfer.findings import Findings
+from workbench.transfer.named_pictures import home_for, keep, pictures_of
 from workbench.transfer.options import HOW_IT_IS, REJECTS, beside, remember
-from workbench.transfer.readers import ARROW, JSON, PARQUET, ROW_LABELS, WORKBOOKS, reopened
+from workbench.transfer.readers import (
+    ARROW,
+    JSON,
+    PARQUET,
+    ROW_LABELS,
+    WORKBOOKS,
+    names_pictures,
+    reopened,
+)
 from workbench.transfer.rejects_text import Problems, write_csv, write_json
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.workbook import Workbook
@@ -40,7 +50,7 @@ class Rejects:
     Attributes
     ----------
     folder
-        Where they go; None for beside their sources.
+        Where they go, with the pictures that their rows name; None for beside their sources.
     written
         Their places, or for frames Arrow tables, by what messages call the source.
     """
@@ -66,20 +76,29 @@ class Rejects:
 
     def discard(self) -> None:
         """Remove what was written, as the import it belongs to is undone."""
-        for place in self._made:
-            place.unlink(missing_ok=True)
+        for place in reversed(self._made):
+            if place.is_dir():
+                with suppress(OSError):  # somebody has put something into it
+                    place.rmdir()
+            else:
+                place.unlink(missing_ok=True)
         self._made.clear()
         self.written.clear()
 
     def _write(self, feed: Feed, path: Path, problems: Problems, *, several: bool) -> Path:
         opening = reopened(feed)
         folder = self.folder or path.parent
+        pictures: dict[str, Path] = {}
         stem = REJECTS.sub("", path.stem)
         if several:
             stem = f"{stem}.{feed.stored.plural}"
         write, ending = _writer(feed, opening)
         try:
+            if not folder.exists() or not folder.samefile(path.parent):
+                pictures = _pictures(feed, problems)
+                folder = home_for(pictures, folder)
             folder.mkdir(parents=True, exist_ok=True)
+            self._made += keep(pictures, folder)
             place = self._free(folder, stem, ending)
             write(opening, feed, problems, place)
             with place.open("rb") as handle:
@@ -114,6 +133,16 @@ class Rejects:
                     self._made.append(place)
                     return place
             number += 1
+
+
+def _pictures(feed: Feed, problems: Problems) -> dict[str, Path]:
+    """Return the pictures that rejected rows name: they go where the rows go."""
+    found: dict[str, Path] = {}
+    if any(names_pictures(feed.stored, feed.how.columns.get(h, h)) for h in feed.headers):
+        for rows in feed.rows(Findings()):
+            table, labels = _kept(rows, problems)
+            found |= pictures_of(feed.source(table, labels))
+    return found
 
 
 def _told(findings: Findings) -> dict[str, dict[object, str]]:

@@ -5,22 +5,19 @@ What becomes of the files that they are from does not matter any more.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from workbench.entities.image import CONTENT_MAXIMUM_BYTES
 from workbench.errors import Problem, UnreadableFile
 from workbench.transfer.findings import Findings
+from workbench.transfer.named_pictures import keep, pictures_of
 from workbench.transfer.options import Reading
-from workbench.transfer.readers import Opened, names_pictures, pieces
+from workbench.transfer.readers import Opened, pieces
 from workbench.transfer.source import Feed, Rows, Source
 from workbench.transfer.tables import TABLES
 
@@ -224,7 +221,7 @@ class _Out:
             self._schema = table.schema
             self._file = pa.ipc.new_file(str(data_of(self._folder, self._number)), table.schema)
         self._file.write_table(table.cast(self._schema))
-        _keep_pictures(self._folder / "pictures" / str(self._number), source)
+        keep(pictures_of(source), self._folder / "pictures" / str(self._number))
 
     def close(self) -> None:
         """End the file, which has a batch though there be no rows."""
@@ -234,20 +231,3 @@ class _Out:
             self._file = pa.ipc.new_file(str(data_of(self._folder, self._number)), schema)
             self._file.write_batch(pa.RecordBatch.from_pylist([], schema=schema))
         self._file.close()
-
-
-def _keep_pictures(folder: Path, source: Source) -> None:
-    """Copy the pictures that rows name; what is none, or lies elsewhere, will be told of."""
-    for header in source.cells.column_names:
-        if source.folder is None or not source.written:
-            continue
-        meant = source.meant.get(header, header)
-        if not names_pictures(source.stored, meant):
-            continue
-        for name in pc.unique(source.cells.column(header)).to_pylist():
-            path = Path(os.path.realpath(source.folder / (name or ".").replace("\0", "")))
-            kept = Path(os.path.normpath(folder / (name or ".").replace("\0", "")))
-            inside = path.is_relative_to(source.folder.resolve()) and kept.is_relative_to(folder)
-            if inside and path.is_file() and path.stat().st_size <= CONTENT_MAXIMUM_BYTES:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, kept)
