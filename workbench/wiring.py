@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from workbench.auth.identity import Client
-from workbench.auth.remote import RECYCLED_SECONDS, RemoteServer, open_login, who_is_signed_in
+from workbench.auth.remote import RemoteServer, who_is_signed_in
+from workbench.auth.remote_login import RECYCLED_SECONDS, open_login
 from workbench.config import Settings, read_providers, read_settings
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer

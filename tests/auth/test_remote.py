@@ -27,7 +27,8 @@ from workbench import wiring
 from workbench.auth.credentials import Credentials
 from workbench.auth.doors import Doors
 from workbench.auth.reach import address_of
-from workbench.auth.remote import RemoteLogin, RemoteServer, open_login, sign_in, sign_out
+from workbench.auth.remote import RemoteServer, sign_in, sign_out
+from workbench.auth.remote_login import RemoteLogin, open_login
 from workbench.auth.tokens import Tokens
 from workbench.cli import app
 from workbench.config import Settings
@@ -212,7 +213,7 @@ async def test_a_login_is_renewed_before_it_ends_and_all_end_at_close(
     login = RemoteLogin(RemoteServer(site.url), await token_of(door), laptop)
     first = await login.address()
     assert await login.address() == first
-    monkeypatch.setattr("workbench.auth.remote.time", SimpleNamespace(time=in_minutes(11)))
+    monkeypatch.setattr("workbench.auth.remote_login.time", SimpleNamespace(time=in_minutes(11)))
     second, third = await asyncio.gather(login.address(), login.address())
     assert second == third, "whoever waits shares it"
     assert second != first
@@ -230,9 +231,9 @@ async def test_a_login_that_lives_is_used_while_the_server_is_away(door, site, l
     login = RemoteLogin(RemoteServer(site.url), await token_of(door), laptop)
     first = await login.address()
     await site.close()
-    monkeypatch.setattr("workbench.auth.remote.time", SimpleNamespace(time=in_minutes(45)))
+    monkeypatch.setattr("workbench.auth.remote_login.time", SimpleNamespace(time=in_minutes(45)))
     assert await login.address() == first
-    monkeypatch.setattr("workbench.auth.remote.time", SimpleNamespace(time=in_minutes(55)))
+    monkeypatch.setattr("workbench.auth.remote_login.time", SimpleNamespace(time=in_minutes(55)))
     with pytest.raises(StoreUnavailable, match="nothing answers"):
         await login.address()
     await login.close()

@@ -1,0 +1,108 @@
+"""The statements that tell what was changed, and what is in the trash."""
+
+from __future__ import annotations
+
+# Of a row that came or went, the fields that hold something; of one that changed, what did.
+HISTORY = """
+SELECT e.changed_at AS at, coalesce(u.email, e.login) AS by, e.reason,
+  nullif(concat_ws(': ', e.source, o.place), '') AS source, e.operation, f.name AS "column",
+  e.old ->> f.name AS before, e.new ->> f.name AS after,
+  e.changesetid AS changeset, e.version, e.id AS change
+FROM (
+  SELECT * FROM history.entry AS e WHERE {which} ORDER BY e.id DESC LIMIT :limit
+) AS e LEFT JOIN "user" AS u ON u.id = e.userid
+LEFT JOIN LATERAL (
+  SELECT o.file || ', row ' || o.rows[array_position(o.ids, e.recordid)] AS place
+  FROM history.origin AS o
+  WHERE e.key IS NULL AND o.worldid = e.worldid AND o.changesetid = e.changesetid
+    AND o.entity = e.entity AND e.recordid BETWEEN o.first AND o.last
+    AND e.recordid = ANY (o.ids)
+  LIMIT 1
+) AS o ON true
+LEFT JOIN LATERAL (
+  SELECT k AS name FROM jsonb_object_keys(coalesce(e.new, e.old)) AS k
+  WHERE e.operation NOT IN ('insert', 'delete')
+    OR (k <> ALL ('{id,worldid,created_at,updated_at,deleted_at,version}')
+    AND coalesce(e.new, e.old) -> k NOT IN ('null', '[]', '{}'))
+) AS f ON true
+ORDER BY e.id DESC, f.name
+"""
+CHANGES = """
+SELECT e.changed_at AS at, coalesce(u.email, e.login) AS by, e.entity, e.recordid AS record,
+  coalesce(e.new ->> 'name', e.old ->> 'name') AS name, e.key, e.operation,
+  ARRAY(SELECT jsonb_object_keys(CASE WHEN e.operation <> 'delete' THEN e.new END) ORDER BY 1)
+    AS columns,
+  e.reason, e.source, e.changesetid AS changeset, e.version, e.id AS change
+FROM history.entry AS e LEFT JOIN "user" AS u ON u.id = e.userid
+WHERE {which} ORDER BY e.id DESC LIMIT :limit
+"""
+# From the newest change of a changeset on to the newest one of another: few steps, however many
+# rows each has changed.
+CHANGESETS = """
+WITH RECURSIVE walk AS (
+  SELECT * FROM (
+    SELECT e.id, e.changesetid, ARRAY[e.changesetid] AS seen
+    FROM history.entry AS e WHERE {which} ORDER BY e.id DESC LIMIT 1
+  ) AS newest
+  UNION ALL
+  SELECT n.id, n.changesetid, w.seen || n.changesetid
+  FROM walk AS w, LATERAL (
+    SELECT e.id, e.changesetid FROM history.entry AS e
+    WHERE {which} AND e.id < w.id AND e.changesetid <> ALL (w.seen) ORDER BY e.id DESC LIMIT 1
+  ) AS n WHERE cardinality(w.seen) < :limit
+)
+SELECT min(e.changed_at) AS at, coalesce(min(u.email), min(e.login)) AS by, min(e.reason) AS reason,
+  min(e.source) AS source, array_agg(DISTINCT e.entity) AS entities,
+  count(*) FILTER (WHERE e.operation = 'insert') AS inserted,
+  count(*) FILTER (WHERE e.operation = 'update') AS updated,
+  count(*) FILTER (WHERE e.operation = 'trash') AS trashed,
+  count(*) FILTER (WHERE e.operation = 'restore') AS restored,
+  count(*) FILTER (WHERE e.operation = 'delete') AS deleted, e.changesetid AS changeset
+FROM walk AS w JOIN history.entry AS e ON e.changesetid = w.changesetid AND {which}
+LEFT JOIN "user" AS u ON u.id = e.userid
+GROUP BY w.id, e.changesetid ORDER BY w.id DESC
+"""
+DIFF = """
+WITH net AS (
+  SELECT entity, recordid, key, history.merged(old ORDER BY id DESC) AS old,
+    history.merged(new ORDER BY id) AS new,
+    (array_agg(operation ORDER BY id))[1] <> 'insert' AS was_there,
+    (array_agg(operation ORDER BY id DESC))[1] <> 'delete' AS is_there
+  FROM history.change
+  WHERE worldid = :world AND changed_at > :start AND changed_at <= :end AND {which}
+  GROUP BY entity, recordid, key
+)
+SELECT n.entity, n.recordid AS record, coalesce(n.new ->> 'name', n.old ->> 'name') AS name, n.key,
+  k AS "column", n.old ->> k AS before, n.new ->> k AS after,
+  CASE WHEN NOT n.was_there THEN 'insert' WHEN NOT n.is_there THEN 'delete'
+    WHEN n.old -> 'deleted_at' IS NOT DISTINCT FROM n.new -> 'deleted_at' THEN 'update'
+    WHEN n.new -> 'deleted_at' = 'null' THEN 'restore' ELSE 'trash' END AS operation
+FROM (
+  SELECT entity, recordid, key, was_there, is_there, CASE WHEN was_there THEN old END AS old,
+    CASE WHEN is_there THEN new END AS new FROM net
+  WHERE was_there OR is_there AND new ->> 'deleted_at' IS NULL
+) AS n, LATERAL jsonb_object_keys(coalesce(n.old, '{}') || coalesce(n.new, '{}')) AS k
+WHERE k <> ALL ('{id,worldid,created_at,updated_at,version}')
+  AND (n.was_there AND n.is_there OR k <> 'deleted_at')
+  AND CASE WHEN n.was_there AND n.is_there THEN n.old -> k IS DISTINCT FROM n.new -> k
+    ELSE coalesce(n.new, n.old) -> k NOT IN ('null', '[]', '{}') END
+ORDER BY n.entity, 3, n.recordid, n.key, k LIMIT :limit
+"""
+TRASHED = """
+SELECT '{entity}' AS entity, id, name, deleted_at FROM {entity}
+WHERE {world} = :world AND deleted_at IS NOT NULL
+"""
+TRASH = """
+SELECT t.entity, t.id AS record, t.name, t.deleted_at, coalesce(u.email, e.login) AS by, e.reason,
+  e.changesetid AS changeset
+FROM (
+  SELECT * FROM ({tables}) AS every ORDER BY deleted_at DESC, entity, name LIMIT :limit
+) AS t
+LEFT JOIN LATERAL (
+  SELECT * FROM history.entry AS e
+  WHERE e.worldid = :world AND e.recordid = t.id AND e.key IS NULL AND e.operation = 'trash'
+    AND e.changed_at <= (SELECT history.moment())
+  ORDER BY e.id DESC LIMIT 1
+) AS e ON true LEFT JOIN "user" AS u ON u.id = e.userid
+ORDER BY t.deleted_at DESC, t.entity, t.name
+"""
