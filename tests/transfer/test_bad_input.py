@@ -777,3 +777,15 @@ async def test_a_killed_import_leaves_nothing(
     assert await sql.fetchval("SELECT count(*) FROM history.change") == before
     (await load(database, plays)).raise_for_problems()
     assert await sql.fetchval("SELECT count(*) FROM scene") == 771
+
+
+async def test_a_link_that_leads_nowhere_is_a_problem_in_a_folder_too(
+    database: Database, write: Write
+) -> None:
+    folder = write(worlds="name\nElsinore\n")
+    (folder / "personas.csv").symlink_to("moved.csv")
+    report = await load(database, folder)
+    assert not report.written
+    assert [(p.file, p.message) for p in report.problems] == [
+        (str(folder / "personas.csv"), "There is no such file.")
+    ]

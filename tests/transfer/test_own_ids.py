@@ -48,6 +48,9 @@ async def test_a_key_that_is_changed_without_an_id_is_another_row(
     report = await wb.load(folder / "personas.csv")
     counts = report.tables["personas"]
     assert (counts.inserted, counts.updated, counts.unchanged) == (1, 0, 1)
+    assert report.notes == [
+        "personas.csv: what 'id' holds is no id of ours, and is not kept (row 2)."
+    ]
     assert len(await stored(sql)) == 3
 
 

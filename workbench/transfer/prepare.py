@@ -127,19 +127,26 @@ def prepare(source: Source, found: Columns, findings: Findings, *, world: str | 
     _world(ready, world, findings)
     _require(ready, findings)
     if found.own is not None:
-        ready.own = _own(_cells(source, found.own))
+        ready.own = _own(source, found.own, findings)
     if found.file is not None:
         ready.kept = attach(source, found.file, ready.fields, findings)
         ready.given |= ready.kept
     return ready
 
 
-def _own(cells: pa.Array) -> pa.Array:
+def _own(source: Source, header: str, findings: Findings) -> pa.Array:
     """Return what may be an id of ours; what others number their rows by is none."""
-    if not is_text(cells):
-        return pa.nulls(len(cells), pa.string())
-    ours = pc.fill_null(pc.match_substring_regex(cells, _ID), False)
-    return pc.if_else(ours, cells, None)
+    cells = _cells(source, header)
+    own = pa.nulls(len(cells), pa.string())
+    if is_text(cells):
+        ours = pc.fill_null(pc.match_substring_regex(cells, _ID), False)
+        own = pc.if_else(ours, cells, None)
+        cells = pc.if_else(pc.equal(cells, ""), None, cells)
+    others = pc.and_(pc.is_valid(cells), pc.is_null(own))
+    if pc.any(others).as_py():
+        text = f"{source.file}: what {header!r} holds is no id of ours, and is not kept"
+        findings.note(text, source.labels.filter(others).to_pylist())
+    return own
 
 
 def _cells(source: Source, header: str) -> pa.Array:

@@ -315,8 +315,10 @@ def _is_table(path: Path) -> bool:
     Rows rejected before are not: they lie beside the files that they are from.
     """
     suffix = path.suffix.casefold()
-    if suffix not in _READ or path.name.startswith((".", "~$")) or not path.is_file():
+    if suffix not in _READ or path.name.startswith((".", "~$")):
         return False
+    if not path.is_file() and (path.exists() or not path.is_symlink()):
+        return False  # of a link that leads nowhere, reading it tells
     if REJECTS.search(path.stem):
         return False
     return suffix != ".json" or table_of(path.stem) is not None
