@@ -9,10 +9,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.frames.conftest import SignIn
 from tests.frames.test_save import one, put
 from workbench.entities.world import World
 from workbench.errors import InvalidDraft, InvalidRows, NotFound
 from workbench.workspace import Workspace
+
+WAITING = """
+SELECT a.usename FROM pg_stat_activity AS a JOIN pg_locks AS l USING (pid)
+WHERE a.datname = current_database() AND NOT l.granted
+"""
 
 
 async def test_a_cell_that_somebody_else_changed_is_in_conflict(
@@ -381,45 +387,84 @@ async def test_random_edits_of_two_people_end_as_a_model_says(
             held[who] = (frame, base, mine)
 
 
-async def test_fifty_people_with_clashing_edits_lose_none_silently(
-    wb: Workspace, denmark: World, sql: Any
-) -> None:
-    """10,000 edits of 400 records: each is in the history, or in somebody's conflicts."""
+PEOPLE, WRITERS_EACH, RECORDS = 10, 5, 400
+
+
+@pytest.fixture
+async def crowd(wb: Workspace, denmark: World, sign_in: SignIn) -> tuple[World, list[Workspace]]:
+    """A world of 400 personae, and ten editors of it, each with a login of their own."""
     world = await wb.worlds.add(name="Crowd")
-    people = [{"worldid": world.id, "name": f"p{n}"} for n in range(400)]
-    await wb.personas.add_many(people)
-    read = await wb.personas.frame(world=world)
+    await wb.personas.add_many([{"worldid": world.id, "name": f"p{n}"} for n in range(RECORDS)])
+    people = await asyncio.gather(*(sign_in(f"writer{n}") for n in range(PEOPLE)))
+    for n in range(PEOPLE):
+        await wb.share(world, f"writer{n}@example.org", role="editor")
+    return world, list(people)
+
+
+async def test_fifty_writers_at_once_with_clashing_edits_lose_none_silently(
+    crowd: tuple[World, list[Workspace]], sql: Any
+) -> None:
+    """10,000 edits of 400 records: each is in the history, or in its writer's conflicts."""
+    world, people = crowd
+    read = await people[0].personas.frame(world=world)
     rng = random.Random(50)
-    running = asyncio.Semaphore(8)
-    told: set[tuple[str, str, str]] = set()
-    made: set[tuple[str, str, str]] = set()
-    written = 0
+    columns = ("kind", "display_name")
+    made: list[set[tuple[str, str, str]]] = []
 
-    async def save(number: int) -> None:
-        nonlocal written
+    def edited(number: int) -> pd.DataFrame:
         frame = read.copy()
-        columns = {c: frame[c].astype(object) for c in ("kind", "display_name")}
-        for place in rng.sample(range(400), 100):
-            for column, cells in columns.items():
-                value = f"{column} of {number}"
-                cells.iloc[place] = value
-                made.add((frame["id"][place], column, value))
-        frame = frame.assign(**columns)
-        async with running:
-            result = await wb.personas.save(frame, reason=f"writer {number}")
-        written += result.cells
-        for row in result.conflicts.to_dict("records"):
-            told.add((row["record"], row["column"], row["mine"]))
+        mine = {column: frame[column].astype(object) for column in columns}
+        made.append(set())
+        for place in rng.sample(range(RECORDS), 100):
+            for column, cells in mine.items():
+                cells.iloc[place] = f"{column} of {number}"
+                made[number].add((frame["id"][place], column, cells.iloc[place]))
+        return frame.assign(**mine)
 
-    await asyncio.gather(*(save(number) for number in range(50)))
+    writers = range(PEOPLE * WRITERS_EACH)
+    frames = [edited(number) for number in writers]
+    async with sql.transaction():  # nobody writes before everybody is there
+        await sql.execute("LOCK TABLE persona IN EXCLUSIVE MODE")
+        saves = [
+            asyncio.create_task(people[number % PEOPLE].personas.save(frames[number]))
+            for number in writers
+        ]
+        async with asyncio.timeout(60):
+            while True:
+                waiting = await sql.fetch(WAITING)
+                assert not any(save.done() for save in saves)
+                if len(waiting) == len(writers):
+                    break
+                await asyncio.sleep(0.02)
+        assert len({row["usename"] for row in waiting}) == PEOPLE
+    results = await asyncio.gather(*saves)
+
     rows = await sql.fetch(
-        "SELECT c.recordid::text AS record, e.key, e.value #>> '{}' AS value "
-        "FROM history.change AS c, jsonb_each(c.new) AS e "
+        "SELECT c.recordid::text AS record, e.key, e.value #>> '{}' AS value, u.email "
+        "FROM history.change AS c CROSS JOIN jsonb_each(c.new) AS e "
+        "JOIN history.changeset AS s ON s.id = c.changesetid "
+        'JOIN "user" AS u ON u.id = s.userid '
         "WHERE c.operation = 'update' AND c.worldid = $1",
         world.id,
     )
-    kept = {(row["record"], row["key"], row["value"]) for row in rows}
-    assert len(made) == 10_000
-    assert len(rows) == len(kept) == written
-    assert kept | told == made
-    assert kept & told == set()
+    kept = {(row["record"], row["key"], row["value"]): row["email"] for row in rows}
+    assert len(kept) == len(rows) == sum(result.cells for result in results)
+    assert sum(map(len, made)) == len(set().union(*made)) == 10_000
+    for number, result in enumerate(results):
+        told = {
+            (row["record"], row["column"], row["mine"])
+            for row in result.conflicts.to_dict("records")
+        }
+        mine = made[number] & kept.keys()
+        assert mine | told == made[number]
+        assert mine & told == set()
+        assert {kept[edit] for edit in mine} <= {f"writer{number % PEOPLE}@example.org"}
+    assert sum(result.cells > 0 for result in results) > 1
+    stored = await people[0].personas.frame(world=world)
+    found = {
+        (row["id"], column, row[column])
+        for row in stored.to_dict("records")
+        for column in columns
+        if not pd.isna(row[column])
+    }
+    assert found == kept.keys()
