@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -129,10 +130,12 @@ async def test_a_name_turns_nothing_that_stands_beside_it(show):
     await expect(picker.get_by_role("option").nth(1).locator("span")).to_have_text("Evegnp.exe")
 
 
-async def test_dialogs_and_toasts_of_python_turn_and_draw_nothing(show):
+async def test_questions_of_python_turn_and_draw_nothing(show):
     messages = Messages()
     page = (await show(messages)).page
-    messages.toast(f"{TURNED} {EVIL}")
-    toast = page.get_by_test_id("toast").last
-    await expect(toast).to_contain_text("Evegnp.exe <img src=x")
+    answer = asyncio.ensure_future(messages.confirm(f"{TURNED} {EVIL}", f"{TURNED} {EVIL}"))
+    question = page.get_by_role("dialog")
+    await expect(question.get_by_text("Evegnp.exe <img src=x")).to_have_count(2)
     await harmless(page)
+    await question.get_by_role("button", name="Yes").click()
+    assert await answer

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.widgets import Choice, Messages, Node, OutlineTree, ReferencePicker, assets
+from workbench.widgets import Choice, Node, OutlineTree, ReferencePicker, assets
 from workbench.widgets.tasks import TaskSet
 from workbench.widgets.wire import json_safe
 
@@ -57,16 +57,6 @@ async def test_the_picker_asks_for_choices_with_what_was_typed(browse):
 
     answer = await browse(ReferencePicker(lookup)).ask("lookup", term="elsinore")
     assert answer["data"] == [{"value": "1", "label": "ELSINORE", "detail": "a place"}]
-
-
-async def test_a_toast_runs_its_action_once(browse):
-    messages, done = Messages(), []
-    browser = browse(messages)
-    messages.toast("Removed.", action="Undo", on_action=lambda: done.append(True))
-    id = browser.messages[0]["id"]
-    await browser.ask("answer", id=id, answer="agree")
-    await browser.ask("answer", id=id, answer="agree")
-    assert done == [True]
 
 
 async def test_children_left_out_of_a_tree_are_loaded_when_asked_for(browse):
