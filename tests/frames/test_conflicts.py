@@ -260,6 +260,10 @@ async def test_a_row_that_one_may_no_longer_edit_is_told(
         "Claudius", "Gertrude", "Hamlet", "Ophelia", "Yorick",
     ]  # fmt: skip
     assert set(result.conflicts["why"]) == {"rights"}
+    assert result.managers == ("tester@localhost",)
+    assert str(result).endswith("What is not yours to change: Ask tester@localhost.")
+    assert "Ask tester@localhost" in result._repr_html_()
+    assert "resolve" not in str(result)
     assert await wb.personas.count(kind="ghost") == 0
     await wb.unshare(denmark, "eve@example.org")
     frame["kind"] = "shade"
@@ -284,6 +288,7 @@ async def test_what_is_settled_after_a_right_was_lost_is_told_and_not_written(
     viewed = await result.resolve("mine")
     assert (viewed.changed, viewed.trashed) == (0, 0)
     assert list(viewed.conflicts["why"]) == ["rights", "rights"]
+    assert viewed.managers == ("tester@localhost",)
     await wb.unshare(denmark, "eve@example.org")
     with pytest.raises(NotFound, match="no longer yours to read"):
         await result.resolve("mine")

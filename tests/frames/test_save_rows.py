@@ -390,6 +390,12 @@ async def test_users_and_members_are_saved_as_their_rights_allow(
     result = await wb.users.save(frame)
     assert result.changed == 1
     assert list(result.conflicts["why"]) == ["rights"]
+    assert result.managers == ()
+    theirs = (await eve.world_members.frame(names=True)).assign(role="manager")
+    assert (await eve.world_members.save(theirs)).managers == ("Me",)
+    worlds = (await eve.worlds.frame()).assign(description="x")
+    await wb.share(denmark, "eve@example.org", role="viewer")
+    assert (await eve.worlds.save(worlds)).managers == ("Me",)
     members = await wb.world_members.frame(names=True)
     members["role"] = "manager"
     assert (await wb.world_members.save(members)).changed == 1

@@ -13,7 +13,7 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities import Entity, Stored
 from workbench.errors import Problem, error_of
-from workbench.frames.conflicts import Clash, Why, as_frame, authors
+from workbench.frames.conflicts import Clash, Why, as_frame, authors, whom_to_ask
 from workbench.frames.given import Given, key_index
 from workbench.frames.look import Look, clashes, look
 from workbench.frames.refresh import Fresh, refresh
@@ -112,6 +112,7 @@ class Attempt:
                 left = [*await clashes(raw, made), *left]
                 result = SaveResult(self.stored.plural, as_frame(left))
                 result.trashed_before = there_already
+                result.managers = await whom_to_ask(raw, self.stored, left)
                 result.written = not (self.stop and left)
                 outcome = Outcome(result, made, left, versions)
                 if result.written and not made.found.problems:

@@ -9,12 +9,13 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from workbench.entities import Stored
+from workbench.entities import Link, Stored
 from workbench.errors import InvalidDraft, shown
 from workbench.frames.given import Given
 from workbench.frames.stored import entries
+from workbench.transfer.stage import quoted
 
-__all__ = ["KEEP", "Clash", "Decisions", "Why", "as_frame", "authors", "decisions"]
+__all__ = ["KEEP", "Clash", "Decisions", "Why", "as_frame", "authors", "decisions", "whom_to_ask"]
 
 Why: TypeAlias = Literal["changed", "trashed", "gone", "rights"]
 Decisions: TypeAlias = "str | Mapping[tuple[Any, str], Any] | pd.DataFrame"
@@ -90,6 +91,29 @@ async def authors(
     for n, _, changeset, at, columns in changes:
         told.setdefault(n, []).append((set(columns), names.get(changeset), at))
     return told
+
+
+async def whom_to_ask(
+    connection: Any, stored: Stored[Any, Any], clashes: list[Clash]
+) -> tuple[str, ...]:
+    """Return who manages the worlds of records that are left unwritten for want of a right."""
+    keys = {clash.record for clash in clashes if clash.why == "rights"}
+    if not keys:
+        return ()
+    worlds = list(keys)
+    if isinstance(stored, Link):
+        worlds = [key[stored.key.index("worldid")] for key in keys]
+    elif "worldid" in stored.table.columns:
+        rows = await connection.fetch(
+            f"SELECT DISTINCT worldid FROM {quoted(stored.name)} WHERE id = ANY ($1::uuid[])",
+            list(keys),
+        )
+        worlds = [row["worldid"] for row in rows]
+    managers = await connection.fetch(
+        "SELECT DISTINCT m FROM unnest($1::uuid[]) AS w, unnest(rules.managers(w)) AS m ORDER BY m",
+        worlds,
+    )
+    return tuple(row["m"] for row in managers)
 
 
 def decisions(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from workbench import markup
+from workbench.database.translate import whom_to_ask
 from workbench.errors import shown
 from workbench.frames.conflicts import Decisions
 
@@ -38,6 +39,8 @@ class SaveResult:
         The cells that were not written, with all else of their records: `record` (its id),
         `name`, `column`, `base` (what was read), `mine`, `theirs`, `author` and `at` of the last
         change of theirs, and `why`: changed, trashed, gone or rights.
+    managers
+        Of conflicts that are for want of a right: the names of whom to ask.
     written
         False where conflicts stopped the whole save.
     """
@@ -50,6 +53,7 @@ class SaveResult:
     trashed: int = 0
     trashed_before: int = 0
     cells: int = 0
+    managers: tuple[str, ...] = ()
     written: bool = True
     _settle: Callable[[Decisions, str | None], Awaitable[SaveResult]] | None = field(default=None)
 
@@ -93,6 +97,16 @@ class SaveResult:
         count = self.conflicts["record"].nunique()
         return f"{count:,} {'record' if count == 1 else 'records'} in conflict"
 
+    @property
+    def _ways_on(self) -> list[str]:
+        """What can be done about conflicts: what is gone, or not one's own, nobody settles here."""
+        ways = []
+        if {"changed", "trashed"} & set(self.conflicts["why"]):
+            ways.append('`await result.resolve("mine")`, "theirs" or values settle them.')
+        if self.managers:
+            ways.append(f"What is not yours to change: {whom_to_ask(self.managers)}")
+        return ways
+
     def __repr__(self) -> str:
         lines = [self._summary]
         for row in self.conflicts.head(_SHOWN).to_dict("records"):
@@ -106,9 +120,7 @@ class SaveResult:
                 lines.append(f"{about}: {_WHY[row['why']]}{who}")
         if len(self.conflicts) > _SHOWN:
             lines.append(f"  … and {len(self.conflicts) - _SHOWN:,} more in `.conflicts`.")
-        if len(self.conflicts):
-            lines.append('`await result.resolve("mine")`, "theirs" or values settle them.')
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._ways_on])
 
     __str__ = __repr__
 
@@ -122,9 +134,7 @@ class SaveResult:
                 for row in self.conflicts.to_dict("records")
             ]
             parts.append(markup.table(columns, shown_rows, more="All are in `.conflicts`."))
-            parts.append(
-                markup.paragraph('`await result.resolve("mine")`, "theirs" or values settle them.')
-            )
+            parts += [markup.paragraph(way) for way in self._ways_on]
         return "".join(parts)
 
 

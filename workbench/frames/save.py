@@ -78,6 +78,8 @@ async def _run(attempt: Attempt, reason: str | None, left: list[_Open]) -> SaveR
         parts.append(_Open(attempt, outcome, outcome.clashes, stopped=not result.written))
     if parts:
         result.conflicts = as_frame([clash for part in parts for clash in part.clashes])
+        asked = {name for part in parts for name in part.outcome.result.managers}
+        result.managers = tuple(sorted(asked))
 
         async def settle(keep: Decisions, why: str | None) -> SaveResult:
             return await _settle(parts, keep, reason if why is None else why)
