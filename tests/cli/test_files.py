@@ -396,7 +396,8 @@ async def test_an_archive_is_restored_by_a_command(workbench, good, tmp_path, sq
     file = tmp_path / "denmark.zip"
     done = workbench("archive", "Denmark", file, "--history")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "personas: 2 rows" in done.stdout
+    assert "worlds: 1 row\n" in done.stdout
+    assert "personas: 2 rows\n" in done.stdout
     assert "history: " in done.stdout
     done = workbench("archive", "Denmark", file)
     assert done.returncode == 1

@@ -191,6 +191,12 @@ def test_a_port_in_use_is_told_before_anything_starts(at_home: Any, command: str
     assert list(Path(here.variables["WORKBENCH_HOME"]).iterdir()) == []
 
 
+def test_a_folder_that_is_not_there_is_told_before_jupyterlab_starts(workbench: Any):
+    done = workbench("lab", "nowhere", "--port", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'nowhere' does not exist" in done.stderr
+
+
 @pytest.mark.parametrize("number", ["70000", "-1", "web"])
 def test_a_port_that_is_none_is_told(workbench: Any, number: str):
     done = workbench("up", "--port", number)

@@ -32,7 +32,9 @@ def up(
 
 @app.command()
 def lab(
-    folder: Annotated[Path, typer.Argument(help="The folder JupyterLab shows.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(help="The folder JupyterLab shows.", exists=True, file_okay=False)
+    ] = Path(),
     port: Port = 8888,
     browser: Annotated[bool, typer.Option(help="Open the browser too.")] = False,
 ) -> None:

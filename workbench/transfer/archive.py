@@ -45,7 +45,7 @@ from workbench.transfer.export_columns import columns_of, count_of, with_files
 from workbench.transfer.export_file import whole_file
 from workbench.transfer.export_folder import PICTURES
 from workbench.transfer.export_layout import FILE, facts, layout, picture_statement
-from workbench.transfer.report import Watcher
+from workbench.transfer.report import Watcher, counted
 from workbench.transfer.telling import Telling
 
 __all__ = ["FORMAT", "HISTORY", "MANIFEST", "README", "VERSION", "ArchiveReport", "archive"]
@@ -94,11 +94,11 @@ class ArchiveReport:
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{plural}: {rows:,} rows" for plural, rows in self.tables.items()]
+        lines = [f"{plural}: {counted(rows, 'row')}" for plural, rows in self.tables.items()]
         if self.pictures:
             lines.append(f"pictures: {self.pictures:,}")
         if self.changes:
-            lines.append(f"history: {self.changes:,} changes")
+            lines.append(f"history: {counted(self.changes, 'change')}")
         lines += self.notes
         return "\n".join([*lines, f"Written to {self.path!r}: {self.size_bytes:,} bytes."])
 

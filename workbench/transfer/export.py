@@ -38,7 +38,7 @@ from workbench.transfer.export_formats import (
     writer_of,
 )
 from workbench.transfer.export_layout import FILE, attribute_keys, layout, picture_statement
-from workbench.transfer.report import Watcher
+from workbench.transfer.report import Watcher, counted
 from workbench.transfer.telling import Telling
 
 __all__ = [
@@ -97,11 +97,12 @@ class ExportReport:
 
     def __str__(self) -> str:
         lines = [
-            f"{plural if self.format == 'xlsx' else file_name(plural, self.format)}: {rows:,} rows"
+            f"{plural if self.format == 'xlsx' else file_name(plural, self.format)}: "
+            f"{counted(rows, 'row')}"
             for plural, rows in self.tables.items()
         ]
         if self.pictures:
-            lines.append(f"{PICTURES}: {self.pictures:,} files")
+            lines.append(f"{PICTURES}: {counted(self.pictures, 'file')}")
         return "\n".join([*lines, *self.notes, f"Written to the folder {self.folder!r}."])
 
 

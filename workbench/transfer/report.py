@@ -14,6 +14,15 @@ from workbench.errors import Problem, error_of
 _SHOWN_PROBLEMS = 20
 
 
+def counted(number: int, thing: str) -> str:
+    """Return how many of a thing there are.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 @dataclass(slots=True)
 class TableCounts:
     """Rows of one table: how many were read, and what became (or would become) of them."""
@@ -194,7 +203,7 @@ class LoadReport:
     @property
     def _unreadable(self) -> list[str]:
         return [
-            f"{plural}: {files:,} file{'' if files == 1 else 's'} unreadable"
+            f"{plural}: {counted(files, 'file')} unreadable"
             for plural, files in self.unreadable.items()
         ]
 
