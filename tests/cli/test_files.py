@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.transfer.held import held_up
 from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.database.users import acting_user
@@ -336,12 +337,6 @@ async def test_an_import_that_is_stopped_writes_nothing(workbench, large, sql, n
     assert await left_behind(sql) == []
 
 
-WAITING = """
-SELECT pid FROM pg_locks WHERE NOT granted
-AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-
-
 @pytest.mark.parametrize(
     "arguments",
     [("export", "files", "--world", "Denmark"), ("archive", "Denmark", "denmark.zip")],
@@ -351,10 +346,7 @@ async def test_writing_that_is_interrupted_leaves_no_file(workbench, good, sql, 
     async with sql.transaction():
         await sql.execute("LOCK TABLE persona_relation IN ACCESS EXCLUSIVE MODE")
         with workbench.start(*arguments) as process:
-            end = time.monotonic() + 30
-            while await sql.fetchval(WAITING) is None:
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < end
+            await held_up(sql, lambda: process.poll() is not None)
             assert os.listdir(workbench.folder)
             process.send_signal(signal.SIGINT)
             said = process.communicate(timeout=30)

@@ -14,11 +14,9 @@ import pytest
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager, start_new_async_kernel
 
+from tests.transfer.held import held_up
+
 ROWS = 100_000
-WAITING = (
-    "SELECT pid FROM pg_locks WHERE NOT granted "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 UNDER_WAY = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     "AND pid <> pg_backend_pid() AND state <> 'idle'"
@@ -120,11 +118,7 @@ async def test_an_import_that_is_interrupted_in_a_notebook_leaves_nothing(
     async with sql.transaction():  # while one statement writes, for as long as it may
         await sql.execute("LOCK TABLE persona IN SHARE MODE")
         asked = kernel.begin(IMPORT.replace("personas.csv", "few/personas.csv"))
-        async with asyncio.timeout(60):
-            while True:
-                if await sql.fetchval(WAITING) is not None:
-                    break
-                await asyncio.sleep(0.02)
+        await held_up(sql, lambda: False)
         await kernel.manager.interrupt_kernel()
         assert (await kernel.ended(asked))[1] == "CancelledError"
     await nothing_is_left(superuser)
