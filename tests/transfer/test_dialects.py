@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from workbench.errors import BadSettings
-from workbench.transfer import csv_file, dialect
+from workbench.transfer import csv_form, dialect
 from workbench.transfer.options import Reading
 
 Rows = Callable[..., Any]
@@ -188,7 +188,7 @@ def test_no_cell_grows_without_end(
     tmp_path: Path, rows_of: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialect, "BLOCK_BYTES", 2**10)
-    monkeypatch.setattr(csv_file, "_LARGEST_ROW_BYTES", 2**20)
+    monkeypatch.setattr(csv_form, "LARGEST_ROW_BYTES", 2**20)
     path = tmp_path / "personas.csv"
     path.write_text('world,name\nElsinore,Osric\nElsinore,"' + "x" * 2**21)
     rows, findings, _ = rows_of(path)

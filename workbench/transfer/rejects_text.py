@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from workbench.transfer.columns import REJECTED_FOR
-from workbench.transfer.csv_file import Form, form_of
+from workbench.transfer.csv_form import Form, form_of
 from workbench.transfer.dialect import utf8_blocks
 from workbench.transfer.findings import Findings
 from workbench.transfer.json_text import is_lines, raw_lines, records_of
