@@ -26,6 +26,11 @@ async def denmark(wb: Workspace):
     return await wb.worlds.add(name="Denmark")
 
 
+async def test_a_workspace_shows_what_it_has(wb):
+    assert repr(wb).startswith("<Workspace: users, worlds, books, stories,")
+    assert repr(wb.as_of("2026-01-31")).startswith("<Workspace as of 2026-01-31 00:00:00 UTC: ")
+
+
 async def test_add_many_takes_a_frame_with_names_or_ids(wb, denmark):
     by_name = pd.DataFrame({"name": ["HAMLET", "HORATIO"], "world": "Denmark", "sex": "m"})
     assert await wb.personas.add_many(by_name) == 2

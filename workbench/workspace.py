@@ -110,6 +110,12 @@ class Workspace(Sharing, History, Files):
             raise UnknownField("workspace", entity, known)
         return known[entity]
 
+    def __repr__(self) -> str:
+        held = [name for name, value in vars(self).items() if isinstance(value, Collection)]
+        then = self.database.moment
+        past = "" if then is None else f" as of {then:%Y-%m-%d %H:%M:%S %Z}"
+        return f"<Workspace{past}: {', '.join(held)}>"
+
     async def __aenter__(self) -> Workspace:
         return self
 
