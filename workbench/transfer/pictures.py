@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from workbench.entities.image import CONTENT_MAXIMUM_BYTES, THUMBNAIL_MAXIMUM_BYTES
 from workbench.transfer.findings import Findings
-from workbench.transfer.readers import open_regular
+from workbench.transfer.found_files import open_regular
 
 MAXIMUM_PIXELS = 25_000_000
 THUMBNAIL_PIXELS = 256

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,13 +19,19 @@ from workbench.errors import BadSettings, UnreadableFile
 from workbench.transfer.arrow_file import open_arrow, open_parquet
 from workbench.transfer.csv_file import open_csv
 from workbench.transfer.excel import open_workbook
-from workbench.transfer.export_folder import WHOLE
 from workbench.transfer.findings import Findings
+from workbench.transfer.found_files import (
+    ARROW,
+    JSON,
+    LINES,
+    PARQUET,
+    WORKBOOKS,
+    files_at,
+    open_regular,
+)
 from workbench.transfer.json_file import open_json
 from workbench.transfer.options import (
-    FOLDER_FILE,
     HOW_IT_IS,
-    REJECTS,
     Reading,
     beside,
     remember,
@@ -50,19 +52,9 @@ Sources: TypeAlias = (
 )
 
 _PLURALS = {stored.plural: stored for stored in STORED.values()}
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
-_TEXTS = frozenset({".csv", ".tsv", ".tab"})
-WORKBOOKS = frozenset({".xlsx", ".xlsm"})
-LINES = frozenset({".jsonl", ".ndjson"})
-"""Rows without a header: there may be none."""
-
-JSON = frozenset({".json"}) | LINES
-PARQUET = frozenset({".parquet", ".pq"})
-ARROW = frozenset({".arrow", ".arrows", ".feather"})
 _LOOK_BYTES = 2**10
 _PIECE_ROWS = 100_000
 _PIECE_BYTES = 2**24
-_READ = _TEXTS | WORKBOOKS | JSON | PARQUET | ARROW
 
 
 @dataclass
@@ -97,7 +89,7 @@ def open_all(sources: Sources, reading: Reading = HOW_IT_IS, *, keep: bool = Fal
         return Opened(given, findings)
     found = list(feeds(sources, findings, reading, keep=keep))
     paths = [sources] if isinstance(sources, str | Path) else sources
-    return Opened(found, findings, _files(paths, Findings(), reading)[1])
+    return Opened(found, findings, files_at(paths, Findings())[1])
 
 
 def note_unused(opened: Opened, used: set[Path], findings: Findings) -> None:
@@ -118,7 +110,7 @@ def feeds(
     """Open the files at `paths` one by one; what cannot be read goes to `findings`."""
     given = {header.strip().casefold(): header for header in reading.columns}
     paths = [paths] if isinstance(paths, str | Path) else paths
-    for path, file in _files(paths, findings, reading)[0].items():
+    for path, file in files_at(paths, findings)[0].items():
         findings.learn(file)
         told, stamp = table_of(path.stem), _stamp(path)
         try:
@@ -269,65 +261,6 @@ def _given(plural: str, table: pa.Table | Elsewhere, findings: Findings, reading
     return Feed(plural, stored, table.column_names, rows, reading, written=False)
 
 
-def _files(
-    paths: Iterable[Path | str], findings: Findings, reading: Reading
-) -> tuple[dict[Path, str], dict[Path, list[str]]]:
-    """Return the files to read, each once, with their names; and what else is in folders."""
-    found: dict[Path, Path] = {}
-    others: dict[Path, list[str]] = {}
-    for path in map(Path, paths):
-        if not path.is_dir():
-            found.setdefault(_real(path), path)
-            continue
-        try:
-            inside = sorted(path.iterdir())
-        except OSError as error:
-            findings.file(str(path), f"This folder cannot be read ({error.strerror}).")
-            continue
-        files = [entry for entry in inside if _is_table(entry)]
-        for entry in files:
-            found.setdefault(_real(entry), entry)
-        rejects = (entry for entry in inside if REJECTS.search(entry.stem))
-        options = {FOLDER_FILE, *(beside(entry).name for entry in (*files, *rejects))}
-        others[path] = [
-            entry.name
-            for entry in inside
-            if entry not in files and not entry.name.startswith(".")
-            if entry.suffix.casefold() not in _PICTURES and entry.name not in options
-        ]
-        if not files:
-            findings.file(str(path), "There are no tables in this folder, such as CSV files.")
-    for folder in dict.fromkeys(path.parent for path in found.values()):
-        if (folder / WHOLE).is_dir():
-            findings.file(
-                str(folder),
-                "An export into this folder was cut off as its files were put in their places. "
-                f"Export again, or move all that is in {WHOLE} into the folder.",
-            )
-    times = Counter(path.name for path in found.values())
-    plain = {path for path in found.values() if times[path.name] == 1 and os.path.exists(path)}
-    return {path: path.name if path in plain else str(path) for path in found.values()}, others
-
-
-def _is_table(path: Path) -> bool:
-    """Whether a file in a folder is read: JSON may be anything, so its name must tell a table.
-
-    Rows rejected before are not: they lie beside the files that they are from.
-    """
-    suffix = path.suffix.casefold()
-    if suffix not in _READ or path.name.startswith((".", "~$")):
-        return False
-    if not path.is_file() and (path.exists() or not path.is_symlink()):
-        return False  # of a link that leads nowhere, reading it tells
-    if REJECTS.search(path.stem):
-        return False
-    return suffix != ".json" or table_of(path.stem) is not None
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # `resolve` raises RuntimeError for links in a circle
-
-
 def names_pictures(stored: Stored[Any, Any], header: str) -> bool:
     """Whether the column `header` of a file names pictures that lie beside it."""
     has_bytes = any(isinstance(kind, Bytes) for kind in stored.kinds.values())
@@ -340,10 +273,3 @@ def picture_places(source: Source) -> Iterator[Path]:
         if source.folder is not None and names_pictures(source.stored, header):
             for name in pc.unique(source.cells.column(header)).to_pylist():
                 yield from (source.folder / part for part in PurePath(name or "").parts[:1])
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Return a file, open; OSError for anything else: a pipe, say, might never end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device")
-    return path.open("rb")

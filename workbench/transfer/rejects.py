@@ -20,17 +20,10 @@ import pyarrow.compute as pc
 from workbench.errors import UnreadableFile
 from workbench.transfer.columns import REJECTED_FOR
 from workbench.transfer.findings import Findings
+from workbench.transfer.found_files import ARROW, JSON, PARQUET, WORKBOOKS
 from workbench.transfer.named_pictures import home_for, keep, pictures_of
 from workbench.transfer.options import HOW_IT_IS, REJECTS, beside, remember
-from workbench.transfer.readers import (
-    ARROW,
-    JSON,
-    PARQUET,
-    ROW_LABELS,
-    WORKBOOKS,
-    names_pictures,
-    reopened,
-)
+from workbench.transfer.readers import ROW_LABELS, names_pictures, reopened
 from workbench.transfer.rejects_text import Problems, write_csv, write_json
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.workbook import Workbook
