@@ -136,17 +136,19 @@ class Files:
         on_problem
             With `skip` the plan is about the rows that have no problem.
         """
+        from workbench.progress import watched
         from workbench.transfer.options import Reading
         from workbench.transfer.proposal import make_plan
 
-        return await make_plan(
-            self.database,
-            _arrow(sources) if isinstance(sources, Mapping) else sources,
-            world=None if world is None else await self._world_path(world),
-            reading=Reading(table, encoding, delimiter, sheet, header_row, columns or {}),
-            on_problem=on_problem,
-            progress=progress,
-        )
+        with watched(progress) as watch:
+            return await make_plan(
+                self.database,
+                _arrow(sources) if isinstance(sources, Mapping) else sources,
+                world=None if world is None else await self._world_path(world),
+                reading=Reading(table, encoding, delimiter, sheet, header_row, columns or {}),
+                on_problem=on_problem,
+                progress=watch,
+            )
 
     @staticmethod
     def query(url: str, statement: str) -> Any:

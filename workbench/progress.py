@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+_WAKE_SECONDS = 0.2
 
 
 @contextmanager
@@ -29,8 +32,31 @@ def watched(
     progress: Callable[[Any], None] | bool | None,
 ) -> Iterator[Callable[[Any], None] | None]:
     """Give what a caller's `progress` stands for: what is called, or with True a bar."""
-    with shown_progress(quiet=progress is not True) as bar:
+    with shown_progress(quiet=progress is not True) as bar, _interruptible():
         yield progress if callable(progress) else bar
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a kernel notice at once that its cell is interrupted.
+
+    ipykernel (7.4) then asks its loop to cancel the cell, and does not wake it: where nothing
+    but the database is waited for, that took half a minute.
+    """
+    if not _in_notebook():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def tick() -> None:
+        nonlocal ticking
+        ticking = loop.call_later(_WAKE_SECONDS, tick)
+
+    ticking = loop.call_later(_WAKE_SECONDS, tick)
+    try:
+        yield
+    finally:
+        ticking.cancel()
 
 
 @contextmanager

@@ -120,7 +120,8 @@ async def test_an_import_that_is_interrupted_in_a_notebook_leaves_nothing(
         asked = kernel.begin(IMPORT.replace("personas.csv", "few/personas.csv"))
         await held_up(sql, lambda: False)
         await kernel.manager.interrupt_kernel()
-        assert (await kernel.ended(asked))[1] == "CancelledError"
+        async with asyncio.timeout(20):  # a loop that nothing wakes takes half a minute
+            assert (await kernel.ended(asked))[1] == "CancelledError"
     await nothing_is_left(superuser)
 
     assert await kernel.ended(kernel.begin(AGAIN)) == ("True 2\n[]\n", "")
