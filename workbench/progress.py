@@ -48,15 +48,17 @@ def _interruptible() -> Iterator[None]:
         return
     loop = asyncio.get_running_loop()
 
-    def tick() -> None:
-        nonlocal ticking
-        ticking = loop.call_later(_WAKE_SECONDS, tick)
+    wanted = True
 
-    ticking = loop.call_later(_WAKE_SECONDS, tick)
+    def tick() -> None:
+        if wanted:
+            loop.call_later(_WAKE_SECONDS, tick)
+
+    tick()
     try:
         yield
     finally:
-        ticking.cancel()
+        wanted = False
 
 
 @contextmanager
