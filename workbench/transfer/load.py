@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -18,27 +17,18 @@ import asyncpg
 from sqlalchemy import text
 
 from workbench.database.engine import Database
-from workbench.database.translate import translated
 from workbench.entities import STORED
 from workbench.errors import (
     BadSettings,
-    Conflict,
-    DuplicateName,
-    InvalidDraft,
-    NotAllowed,
-    Refused,
 )
 from workbench.transfer import apply
-from workbench.transfer.counting import count_anew, plan_anew
+from workbench.transfer.counting import count_anew
 from workbench.transfer.findings import Findings
 from workbench.transfer.intake import Intake, Shape, shapes
-from workbench.transfer.lookups import lookups
 from workbench.transfer.options import HOW_IT_IS, Reading
-from workbench.transfer.origin import note_origin
 from workbench.transfer.outside import Outside, World
 from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.readers import Opened, Sources, note_unused, open_all
-from workbench.transfer.refused import refused_rows
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.repeats import judge_repeats
 from workbench.transfer.report import LoadReport, Paced, Progress, TableCounts, Watcher
@@ -47,6 +37,7 @@ from workbench.transfer.skip import leave_out
 from workbench.transfer.spool import Spool
 from workbench.transfer.stage import Staged
 from workbench.transfer.verdicts import Verdicts
+from workbench.transfer.writing import Attempts, Unforeseen, Writing
 
 __all__ = ["Inspect", "OnProblem", "load"]
 
@@ -54,29 +45,6 @@ OnProblem: TypeAlias = Literal["stop", "skip"]
 Inspect: TypeAlias = Callable[[asyncpg.Connection, Mapping[str, Staged], Findings], Awaitable[None]]
 
 _SETTINGS = text("SELECT set_config('work_mem', '256MB', true), set_config('jit', 'off', true)")
-_CAREFUL_ATTEMPTS = 20  # a table is written again for each that rows are refused in
-_CIRCLE = "fk_world_imageid"  # a world's picture lies in the world itself
-
-
-@dataclass
-class _Earlier:
-    """What earlier attempts at an import have met.
-
-    Attributes
-    ----------
-    careful
-        Whether the database refused rows that the plan had no doubts about: the next attempt
-        finds out which.
-    clashed
-        The tables in which a new row had the key of one that the plan had not seen.
-    """
-
-    careful: bool = False
-    clashed: set[str] = field(default_factory=set)
-
-
-class _Unforeseen(Exception):
-    """Ends an attempt whose rows the database refused."""
 
 
 class _Undone(Exception):
@@ -153,19 +121,18 @@ async def load(
         reason = _reason(known)
     left_out = Rejects(rejects)
 
-    counted: set[str] = set()
-    earlier = _Earlier()
+    attempts = Attempts()
 
     async def work() -> LoadReport:
         left_out.discard()  # of an attempt that was undone
-        counted.clear()
-        made = _Import(database, opened, known, world, watch, left_out, counted, earlier)
+        attempts.counted.clear()
+        made = _Import(database, opened, known, world, watch, left_out, attempts)
         return await made.run(dry_run=dry_run, add_only=add_only, inspect=inspect)
 
     async def whole() -> LoadReport:
         if not database.in_transaction:
             report = await database.atomically(work, reason=reason)
-            await count_anew(database, report, counted)
+            await count_anew(database, report, attempts.counted)
             return report
         async with database.transaction(reason=reason):
             return await work()
@@ -173,8 +140,8 @@ async def load(
     try:
         try:
             return await whole()
-        except _Unforeseen:
-            earlier.careful = True
+        except Unforeseen:
+            attempts.careful = True
             return await whole()
     except _Undone as undone:
         left_out.discard()
@@ -191,10 +158,7 @@ def _reason(known: list[Shape]) -> str:
 
 
 class _Import:
-    """One attempt at an import, inside a transaction: it reads everything anew.
-
-    The tables that PostgreSQL counts meanwhile are put into `counted`.
-    """
+    """One attempt at an import, inside a transaction: it reads everything anew."""
 
     def __init__(
         self,
@@ -204,8 +168,7 @@ class _Import:
         world: str | None,
         watch: Watcher,
         rejects: Rejects,
-        counted: set[str],
-        earlier: _Earlier,
+        attempts: Attempts,
     ) -> None:
         self._database = database
         self._opened = opened
@@ -217,10 +180,8 @@ class _Import:
         self._rejects = rejects
         self._tables: dict[str, Staged] = {}
         self._wrong: dict[str, list[str]] = {}
-        self._counted = counted
-        self._earlier = earlier
+        self._attempts = attempts
         self._same: dict[str, list[tuple[int, int]]] = {}
-        self._refused = False
 
     async def run(self, *, dry_run: bool, add_only: bool, inspect: Inspect | None) -> LoadReport:
         async with self._database.writing() as connection:
@@ -229,7 +190,7 @@ class _Import:
             await self._plan(raw, add_only=add_only)
             if inspect is not None:
                 await inspect(raw, self._tables, self._findings)
-            done = not dry_run and not self._stops and await self._write(raw)
+            done = not dry_run and not self._stops and await self._writing(raw).run()
             report = self._report(done=done, dry_run=dry_run)
             if not done:
                 raise _Undone(report)
@@ -302,6 +263,18 @@ class _Import:
             self._watch(Progress("plan", stored.plural, table.rows, table.rows))
         return same
 
+    def _writing(self, raw: asyncpg.Connection) -> Writing:
+        return Writing(
+            raw,
+            self._tables,
+            self._counts,
+            self._findings,
+            self._verdicts,
+            self._watch,
+            self._attempts,
+            self._settle,
+        )
+
     def _report(self, *, done: bool, dry_run: bool) -> LoadReport:
         problems, good = self._findings.any, 0
         for plural, counts in self._counts.items():
@@ -318,87 +291,6 @@ class _Import:
     def _stops(self) -> bool:
         """Whether problems keep everything from being written."""
         return self._findings.any and not self._findings.skips
-
-    async def _write(self, raw: asyncpg.Connection) -> bool:
-        """Write what is planned; return whether the database took it.
-
-        Rows that it refuses are left out, if that is asked for, some tables' at most.
-        """
-        if not self._earlier.careful:
-            return await self._apply(raw)
-        for _ in range(_CAREFUL_ATTEMPTS):
-            await raw.execute("SAVEPOINT nothing_written")
-            if await self._apply(raw):
-                return True
-            await raw.execute("ROLLBACK TO nothing_written")
-            if self._stops or self._refused:
-                break
-            await self._settle(raw)
-        return False
-
-    async def _apply(self, raw: asyncpg.Connection) -> bool:
-        """Write what is planned; return whether the database took it."""
-        circle = any(lookup.late for lookup in lookups("world")) and "world" in self._tables
-        if circle:
-            await raw.execute(f"SET CONSTRAINTS {_CIRCLE} DEFERRED")
-        for table in self._tables.values():
-            plural = table.stored.plural
-            counts = self._counts[plural]
-            total = counts.inserted + counts.updated
-            self._watch(Progress("write", plural, 0, total))
-            if self._earlier.careful:
-                await raw.execute("SAVEPOINT one_table")
-            try:
-                with translated(table.stored.name):
-                    if counts.inserted:
-                        await apply.insert(raw, table)
-                        if await plan_anew(raw, table.stored.name, counts.inserted):
-                            self._counted.add(table.stored.name)
-                    if counts.updated:
-                        await apply.update(raw, table, counts.updated)
-                    if total:
-                        await note_origin(raw, table)
-            except Refused as error:
-                await self._judge(raw, table, error)
-                return False
-            self._watch(Progress("write", plural, total, total))
-        if circle:
-            await raw.execute(f"SET CONSTRAINTS {_CIRCLE} IMMEDIATE")
-        return True
-
-    async def _judge(self, raw: asyncpg.Connection, table: Staged, error: Refused) -> None:
-        """Report the rows that broke a rule which no plan has foreseen.
-
-        Raises
-        ------
-        Conflict
-            The plan has seen no such row, so somebody has just added it.
-        _Unforeseen
-            Which rows these are, another attempt may find out: this one writes no more.
-        """
-        if isinstance(error, DuplicateName) and table.stored.name not in self._earlier.clashed:
-            self._earlier.clashed.add(table.stored.name)
-            raise Conflict(f"{error} It was added during the import.") from error
-        if not self._earlier.careful:
-            raise _Unforeseen from error
-        await raw.execute("ROLLBACK TO one_table")
-        rows = await refused_rows(raw, table)
-        if rows:
-            await self._verdicts.refused(table, rows)
-        else:
-            self._refused = True
-            self._refuse(table, error)
-
-    def _refuse(self, table: Staged, error: Refused) -> None:
-        """Report a rule that was broken by no row alone, or by too many."""
-        files = ", ".join(source.source.file for source in table.sources)
-        field, message = error.field, str(error)
-        if isinstance(error, InvalidDraft):
-            message = " ".join(error.problems.values())
-        if field in table.stored.kinds:
-            field = table.sources[0].columns.header(table.stored.twin(field), field)
-        refused = isinstance(error, NotAllowed)
-        self._findings.file(files, message, column=field, refused=refused)
 
 
 async def _made_worlds(raw: asyncpg.Connection, table: Staged, outside: Outside) -> None:
