@@ -169,6 +169,16 @@ def test_a_plan_with_problems_ends_badly(workbench, bad, tmp_path):
         assert workbench("import", bad, "--plan", tmp_path / "x", option).returncode == 2
 
 
+def test_rows_that_a_plan_leaves_out_lie_beside_it(workbench, bad, tmp_path):
+    (tmp_path / "plans").mkdir()
+    workbench("import", bad, "--plan", tmp_path / "plans" / "p", "--on-problem", "skip")
+    done = workbench("apply", tmp_path / "plans" / "p")
+    assert (done.returncode, done.stderr) == (0, "")
+    place = tmp_path / "plans" / "personas.rejects.csv"
+    assert f"are in {place}" in done.stdout
+    assert "Nowhere,YORICK" in place.read_text()
+
+
 async def test_problems_are_all_told_at_once_and_nothing_is_written(workbench, bad, sql):
     done = workbench("import", bad, "--json")
     assert (done.returncode, done.stderr) == (1, "")

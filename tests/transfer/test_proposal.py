@@ -245,6 +245,40 @@ async def test_a_plan_with_problems_is_applied_only_if_rows_may_be_skipped(
     assert sorted(path.name for path in folder.iterdir()) == ["personas.csv", "worlds.csv"]
 
 
+async def test_rows_that_a_plan_leaves_out_go_to_files_to_be_mended_and_imported(
+    wb: Workspace, sql: asyncpg.Connection, tmp_path: Path, shared: Path
+) -> None:
+    folder = tmp_path / "court"
+    folder.mkdir()
+    shutil.copy(shared / "messy" / "27_pictures" / "png_called.jpg", folder / "a.jpg")
+    (folder / "worlds.csv").write_text(WORLD)
+    (folder / "images.csv").write_text("world,name,file\nElsinor,=Map,a.jpg\nElsinore,b,a,jpg\n")
+    people = [{"world": "Elsinore", "name": name, "age": [1]} for name in ("Osric", "")]
+    (folder / "personas.json").write_text(json.dumps(people))
+    place = (await wb.plan(folder, on_problem="skip")).save(tmp_path / "all.plan")
+    shutil.rmtree(folder)
+    rejects = tmp_path / "rejects"
+    report = await wb.open_plan(place).apply(rejects=rejects)
+    assert report.rejects == {
+        "images.csv": rejects / "images.rejects.csv",
+        "personas.json": rejects / "personas.rejects.jsonl",
+    }
+    assert f"are in {rejects / 'images.rejects.csv'}" in str(report)
+    for path, wrong, right in (
+        (rejects / "images.rejects.csv", "Elsinor,", "Elsinore,"),
+        (rejects / "personas.rejects.jsonl", '"name": ""', '"name": "Yorick"'),
+    ):
+        said = path.read_text()
+        assert said.count(wrong) == 1
+        path.write_text(said.replace(wrong, right))
+    (await wb.load(list(report.rejects.values()))).raise_for_problems()
+    assert await sql.fetchval("SELECT array_agg(name) FROM image") == ["=Map"]
+    assert await sql.fetchval("SELECT array_agg(name ORDER BY name) FROM persona") == [
+        "Osric",
+        "Yorick",
+    ]
+
+
 async def test_a_saved_plan_is_applied_by_somebody_else_with_their_rights(
     wb: Workspace, sql: asyncpg.Connection, court: Path, tmp_path: Path, sign_in: SignIn
 ) -> None:

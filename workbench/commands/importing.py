@@ -116,6 +116,10 @@ def import_(
 def apply(
     path: Annotated[Path, typer.Argument(help="A file that `workbench import --plan` wrote.")],
     reason: Reason = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="The folder for files of bad rows, if not beside the plan."),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Only show what it would do.")] = False,
 ) -> None:
     """Carry out the plan of an import, just as it was shown, or not at all."""
@@ -128,7 +132,8 @@ def apply(
             if show:
                 return _told(plan, path)
             with shown_progress() as progress:
-                return str(await plan.apply(reason=reason, progress=progress))
+                folder = rejects or path.parent
+                return str(await plan.apply(reason=reason, progress=progress, rejects=folder))
 
     typer.echo(asyncio.run(work()))
 

@@ -89,9 +89,20 @@ class Plan:
         return place
 
     async def apply(
-        self, *, reason: str | None = None, progress: Watcher | None = None
+        self,
+        *,
+        reason: str | None = None,
+        progress: Watcher | None = None,
+        rejects: Path | str | None = None,
     ) -> LoadReport:
         """Do what the plan shows, no more and no less.
+
+        Parameters
+        ----------
+        rejects
+            The folder for files of the rows that are left out, as CSV (as lines of JSON where
+            they are more than texts); without it they are in the report, as Arrow tables. Rows
+            that could not be read, for their cells are too few or too many, are in their source.
 
         Raises
         ------
@@ -115,6 +126,7 @@ class Plan:
             reason=reason,
             progress=progress,
             on_problem=self.on_problem,
+            rejects=None if rejects is None else Path(rejects),
             inspect=compare,
         )
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,7 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.errors import UnreadableFile
+from workbench.transfer.checks import is_text
 from workbench.transfer.columns import REJECTED_FOR
+from workbench.transfer.export_columns import Written
+from workbench.transfer.export_formats import writer_of
 from workbench.transfer.findings import Findings
 from workbench.transfer.found_files import ARROW, JSON, PARQUET, WORKBOOKS
 from workbench.transfer.named_pictures import home_for, keep, pictures_of
@@ -30,7 +34,7 @@ from workbench.transfer.workbook import Workbook
 from workbench.transfer.workbook_write import WorkbookFile, escaped, text_cell
 from workbench.transfer.workbook_xml import Cell
 
-Writer: TypeAlias = Callable[[Opening, Feed, Problems, Path], None]
+Writer: TypeAlias = Callable[[Path], None]
 
 _PROBLEM_CHARACTERS = 2_000
 _NOT_LISTED = "This row has a problem; too many were found to list them all."
@@ -62,10 +66,13 @@ class Rejects:
             mine = told.get(feed.file, {})
             problems = {label: mine.get(label, _NOT_LISTED) for label in labels}
             if feed.path is None:
-                self.written[feed.file] = _table(feed, problems)
-                continue
-            several = sum(other.path == feed.path for other in feeds) > 1
-            self.written[feed.file] = self._write(feed, feed.path, problems, several=several)
+                kept = _table(feed, problems)
+                if self.folder is None or not feed.written or not kept.num_rows:
+                    self.written[feed.file] = kept
+                    continue
+            # Rows that a plan has kept are of no file any more, whose name could tell their table.
+            several = feed.path is None or sum(other.path == feed.path for other in feeds) > 1
+            self.written[feed.file] = self._write(feed, problems, several=several)
 
     def discard(self) -> None:
         """Remove what was written, as the import it belongs to is undone."""
@@ -78,22 +85,22 @@ class Rejects:
         self._made.clear()
         self.written.clear()
 
-    def _write(self, feed: Feed, path: Path, problems: Problems, *, several: bool) -> Path:
-        opening = reopened(feed)
+    def _write(self, feed: Feed, problems: Problems, *, several: bool) -> Path:
+        path = feed.path or Path(feed.file)
         folder = self.folder or path.parent
         pictures: dict[str, Path] = {}
         stem = REJECTS.sub("", path.stem)
-        if several:
+        if several and stem.casefold() != feed.stored.plural:
             stem = f"{stem}.{feed.stored.plural}"
-        write, ending = _writer(feed, opening)
+        write, ending = _writer(feed, problems)
         try:
-            if not folder.exists() or not folder.samefile(path.parent):
+            if feed.path is None or not folder.exists() or not folder.samefile(path.parent):
                 pictures = _pictures(feed, problems)
                 folder = home_for(pictures, folder)
             folder.mkdir(parents=True, exist_ok=True)
             self._made += keep(pictures, folder)
             place = self._free(folder, stem, ending)
-            write(opening, feed, problems, place)
+            write(place)
             with place.open("rb") as handle:
                 os.fsync(handle.fileno())  # these rows are nowhere else once the import is done
             how = replace(feed.how, header_row=None)
@@ -170,17 +177,33 @@ def _kept(rows: Rows, problems: Problems) -> tuple[pa.Table, pa.Array]:
     return table.add_column(0, REJECTED_FOR, said), labels
 
 
-def _writer(feed: Feed, opening: Opening) -> tuple[Writer, str]:
-    """Return what writes rows as the file of `feed` has them, and the ending of its name."""
+def _writer(feed: Feed, problems: Problems) -> tuple[Writer, str]:
+    """Return what writes rows as the file of `feed` has them, and the ending of its name.
+
+    Rows that a plan has kept are written as CSV, or as lines of JSON if some are more than texts.
+    """
+    flat: Writer = partial(_write_flat, feed, problems)
+    if feed.path is None:
+        table = pa.concat_tables([_kept(rows, problems)[0] for rows in feed.rows(Findings())])
+        texts = all(is_text(column) for column in table.columns)
+        return (partial(_write_texts, table), ".csv") if texts else (flat, ".jsonl")
+    opening = reopened(feed)
     ending = opening.path.suffix
     kind = ending.casefold()
     if kind in WORKBOOKS:
-        return _write_workbook, ".xlsx"
+        return partial(_write_workbook, opening, feed, problems), ".xlsx"
+    if kind in JSON and feed.file != opening.file:
+        return flat, ".jsonl"
     if kind in JSON:
-        return (write_json, ending) if feed.file == opening.file else (_write_flat, ".jsonl")
+        return partial(write_json, opening, feed, problems), ending
     if kind in PARQUET or kind in ARROW:
-        return _write_columns, ending
-    return write_csv, ending
+        return partial(_write_columns, opening, feed, problems), ending
+    return partial(write_csv, opening, feed, problems), ending
+
+
+def _write_texts(table: pa.Table, place: Path) -> None:
+    columns = [Written(name, "text") for name in table.column_names]
+    writer_of("csv")(place, columns, table.to_batches())
 
 
 def _write_columns(opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
@@ -195,7 +218,7 @@ def _write_columns(opening: Opening, feed: Feed, problems: Problems, place: Path
             made.write_table(whole)
 
 
-def _write_flat(_opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
+def _write_flat(feed: Feed, problems: Problems, place: Path) -> None:
     """Write rows that stood in other records: a line for each, with all that it says."""
     with place.open("w", encoding="utf-8") as out:
         for rows in feed.rows(Findings()):
