@@ -55,10 +55,12 @@ __all__ = [
     "WorkbenchError",
     "WrongDatabase",
     "error_of",
+    "problem_lines",
 ]
 
 _SHOWN_CHARACTERS = 80
 _SHOWN_PROBLEMS = 5
+_ALIKE = 3  # rows of which each is told, though the same is wrong with them
 
 
 def shown(value: object) -> str:
@@ -236,13 +238,38 @@ class Problem:
         return f"{place}: {self.message}{found}" if place else f"{self.message}{found}"
 
 
+def problem_lines(problems: Sequence[Problem], most: int, more: str) -> list[str]:
+    """Return a line for each of the first `most` problems, and one for all others, with `more`.
+
+    What is wrong with many rows in the same way takes one line, so that it hides nothing else.
+    """
+    alike: dict[tuple[str | None, ...], list[Problem]] = {}
+    for problem in problems:
+        about = (problem.file, problem.column, problem.value, problem.message)
+        alike.setdefault(about, []).append(problem)
+    lines: list[str] = []
+    told = 0
+    for problem in problems:
+        if len(lines) == most:
+            lines += (
+                [f"… and {len(problems) - told:,} more {more}."] if told < len(problems) else []
+            )
+            break
+        same = alike[problem.file, problem.column, problem.value, problem.message]
+        if len(same) <= _ALIKE:
+            lines.append(str(problem))
+            told += 1
+        elif same[0] is problem:
+            lines.append(f"{problem} The same holds for {len(same) - 1:,} more rows.")
+            told += len(same)
+    return lines
+
+
 class InvalidRows(WorkbenchError):
     """Rows of a frame or a file break rules; `problems` lists them all. Nothing was written."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        lines = [str(problem) for problem in problems[:_SHOWN_PROBLEMS]]
-        if len(problems) > _SHOWN_PROBLEMS:
-            lines.append(f"… and {len(problems) - _SHOWN_PROBLEMS} more in `.problems`.")
+        lines = problem_lines(problems, _SHOWN_PROBLEMS, "in `.problems`")
         super().__init__("Nothing was written. " + "\n".join(lines))
         self.problems = list(problems)
 

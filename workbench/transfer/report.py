@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from workbench import markup
-from workbench.errors import Problem, error_of
+from workbench.errors import Problem, error_of, problem_lines
 
 _SHOWN_PROBLEMS = 20
 
@@ -172,9 +172,7 @@ class LoadReport:
             for plural, counts in self.tables.items()
         ]
         lines += self._unreadable
-        lines += [str(problem) for problem in self.problems[:problems]]
-        if len(self.problems) > problems:
-            lines.append(f"… and {len(self.problems) - problems:,} more problems.")
+        lines += problem_lines(self.problems, problems, "problems")
         return [*lines, *self.notes]
 
     __repr__ = __str__
