@@ -67,5 +67,5 @@ def test_a_notebook_is_valid_and_names_no_machine(path: Path):
     assert str(Path.home()) + "/" not in text
 
 
-def test_there_are_four_notebooks():
-    assert len(NOTEBOOKS) >= 4
+def test_there_are_five_notebooks():
+    assert len(NOTEBOOKS) >= 5
