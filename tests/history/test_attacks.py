@@ -85,6 +85,21 @@ async def test_members_of_a_public_world_are_told_to_members_alone(people, space
     assert len(await spaces["eve"].changes(entity="scene")) == 1
 
 
+async def test_who_is_hidden_from_a_reader_is_somebody_and_no_login(people, spaces):
+    eve, world = spaces["eve"], people.rows["world"]
+    await people["ann"].execute("UPDATE world SET is_public = true")
+    await people["ann"].execute("UPDATE persona SET deleted_at = clock_timestamp()")
+    for told in (
+        await eve.changes(world=world, entity="persona"),
+        await eve.history(people.rows["scene"]),
+        await eve.changesets(world=world),
+        await eve.trash(world),
+    ):
+        assert len(told)
+        assert set(told["by"]) == {"somebody"}
+    assert "somebody" not in set((await spaces["vera"].changes(entity="persona"))["by"])
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_undo_is_for_those_who_may_change_the_world(people, spaces, name):
     await people["ann"].execute("SET workbench.reason = 'a plan'")

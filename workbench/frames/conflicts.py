@@ -13,6 +13,7 @@ from workbench.entities import Link, Stored
 from workbench.errors import InvalidDraft, shown
 from workbench.frames.given import Given
 from workbench.frames.stored import entries
+from workbench.history.changes_sql import AUTHOR
 from workbench.transfer.stage import quoted
 
 __all__ = ["KEEP", "Clash", "Decisions", "Why", "as_frame", "authors", "decisions", "whom_to_ask"]
@@ -82,8 +83,8 @@ async def authors(
     # One change tells the author of its changeset; joined to all of them that view is dear.
     of_changeset = {row["changesetid"]: row["id"] for row in changes}
     who = await connection.fetch(
-        "SELECT h.changesetid, coalesce(u.email, h.login) FROM history.entry AS h "
-        'LEFT JOIN "user" AS u ON u.id = h.userid WHERE h.id = ANY ($1::bigint[])',
+        f"SELECT e.changesetid, {AUTHOR} FROM history.entry AS e "
+        'LEFT JOIN "user" AS u ON u.id = e.userid WHERE e.id = ANY ($1::bigint[])',
         list(of_changeset.values()),
     )
     names = dict(who)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+AUTHOR = "coalesce(u.email, CASE WHEN e.userid IS NULL THEN e.login ELSE 'somebody' END)"
+"""Who made the change `e`, of the user `u`; a login where nobody stood behind it."""
+
 # Of a row that came or went, the fields that hold something; of one that changed, what did.
 HISTORY = """
-SELECT e.changed_at AS at, coalesce(u.email, e.login) AS by, e.reason,
+SELECT e.changed_at AS at, {author} AS by, e.reason,
   nullif(concat_ws(': ', e.source, o.place), '') AS source, e.operation, f.name AS "column",
   e.old ->> f.name AS before, e.new ->> f.name AS after,
   e.changesetid AS changeset, e.version, e.id AS change
@@ -26,16 +29,16 @@ LEFT JOIN LATERAL (
     AND coalesce(e.new, e.old) -> k NOT IN ('null', '[]', '{}'))
 ) AS f ON true
 ORDER BY e.id DESC, f.name
-"""
+""".replace("{author}", AUTHOR)
 CHANGES = """
-SELECT e.changed_at AS at, coalesce(u.email, e.login) AS by, e.entity, e.recordid AS record,
+SELECT e.changed_at AS at, {author} AS by, e.entity, e.recordid AS record,
   coalesce(e.new ->> 'name', e.old ->> 'name') AS name, e.key, e.operation,
   ARRAY(SELECT jsonb_object_keys(CASE WHEN e.operation <> 'delete' THEN e.new END) ORDER BY 1)
     AS columns,
   e.reason, e.source, e.changesetid AS changeset, e.version, e.id AS change
 FROM history.entry AS e LEFT JOIN "user" AS u ON u.id = e.userid
 WHERE {which} ORDER BY e.id DESC LIMIT :limit
-"""
+""".replace("{author}", AUTHOR)
 # From the newest change of a changeset on to the newest one of another: few steps, however many
 # rows each has changed.
 CHANGESETS = """
@@ -51,7 +54,7 @@ WITH RECURSIVE walk AS (
     WHERE {which} AND e.id < w.id AND e.changesetid <> ALL (w.seen) ORDER BY e.id DESC LIMIT 1
   ) AS n WHERE cardinality(w.seen) < :limit
 )
-SELECT min(e.changed_at) AS at, coalesce(min(u.email), min(e.login)) AS by, min(e.reason) AS reason,
+SELECT min(e.changed_at) AS at, min({author}) AS by, min(e.reason) AS reason,
   min(e.source) AS source, array_agg(DISTINCT e.entity) AS entities,
   count(*) FILTER (WHERE e.operation = 'insert') AS inserted,
   count(*) FILTER (WHERE e.operation = 'update') AS updated,
@@ -61,7 +64,7 @@ SELECT min(e.changed_at) AS at, coalesce(min(u.email), min(e.login)) AS by, min(
 FROM walk AS w JOIN history.entry AS e ON e.changesetid = w.changesetid AND {which}
 LEFT JOIN "user" AS u ON u.id = e.userid
 GROUP BY w.id, e.changesetid ORDER BY w.id DESC
-"""
+""".replace("{author}", AUTHOR)
 DIFF = """
 WITH net AS (
   SELECT entity, recordid, key, history.merged(old ORDER BY id DESC) AS old,
@@ -93,7 +96,7 @@ SELECT '{entity}' AS entity, id, name, deleted_at FROM {entity}
 WHERE {world} = :world AND deleted_at IS NOT NULL
 """
 TRASH = """
-SELECT t.entity, t.id AS record, t.name, t.deleted_at, coalesce(u.email, e.login) AS by, e.reason,
+SELECT t.entity, t.id AS record, t.name, t.deleted_at, {author} AS by, e.reason,
   e.changesetid AS changeset
 FROM (
   SELECT * FROM ({tables}) AS every ORDER BY deleted_at DESC, entity, name LIMIT :limit
@@ -105,4 +108,4 @@ LEFT JOIN LATERAL (
   ORDER BY e.id DESC LIMIT 1
 ) AS e ON true LEFT JOIN "user" AS u ON u.id = e.userid
 ORDER BY t.deleted_at DESC, t.entity, t.name
-"""
+""".replace("{author}", AUTHOR)

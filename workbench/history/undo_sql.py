@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from workbench.entities import ENTITIES, Entity, Link, Stored
+from workbench.history.changes_sql import AUTHOR
 
 SERVERS = frozenset({"id", "worldid", "ownerid", "created_at", "updated_at", "version"})
 """Columns that no undo writes; what changed them is told."""
@@ -96,7 +97,7 @@ FROM net AS n LEFT JOIN {table} AS t ON {same}, LATERAL (
     AS v (name, now, same) WHERE n.fate = 'changed' AND n.new ? v.name
     AND n.old -> v.name IS DISTINCT FROM n.new -> v.name AND ({is_gone} OR NOT v.same)
 ) AS c LEFT JOIN LATERAL (
-  SELECT coalesce(u.email, e.login) AS by, e.changed_at AS at, e.changesetid AS changeset
+  SELECT {author} AS by, e.changed_at AS at, e.changesetid AS changeset
   FROM history.entry AS e LEFT JOIN "user" AS u ON u.id = e.userid
   WHERE e.worldid = n.worldid AND e.recordid = n.recordid AND e.entity = '{entity}'
     AND e.id > n.changeid AND e.key IS NOT DISTINCT FROM n.key
@@ -191,6 +192,7 @@ def kept(stored: Stored[Any, Any], columns: set[str]) -> str:
 
 def _filled(template: str, stored: Stored[Any, Any], **parts: str) -> str:
     parts = {
+        "author": AUTHOR,
         "net": _NET,
         **parts,
         "same": _same(stored),
