@@ -127,6 +127,14 @@ async def test_update_of_a_record_that_is_gone_says_so(wb, hamlet):
         await wb.personas.update(hamlet, kind="ghost")
 
 
+async def test_a_name_that_is_in_the_trash_alone_is_found_there(wb, hamlet):
+    await wb.personas.remove(hamlet)
+    with pytest.raises(NotFound, match="It is in the trash; `restore` brings it back"):
+        await wb.personas.get(name="HAMLET", world="Denmark")
+    again = await wb.personas.add(world="Denmark", name="HAMLET")
+    assert await wb.personas.get(name="HAMLET", world="Denmark") == again
+
+
 async def test_twenty_writers_of_one_record_lose_nothing(wb, hamlet):
     async def writer(number: int) -> int:
         refused = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.errors import InvalidRows, Problem
-from workbench.transfer.report import LoadReport
+from workbench.transfer.report import LoadReport, TableCounts
 
 
 def unknown(row: int, world: str = "Achat") -> Problem:
@@ -33,3 +33,14 @@ def test_of_few_rows_each_is_told_and_of_many_problems_how_many_there_are() -> N
     assert lines[20] == "… and 29 more problems."
     several = [unknown(n, f"W{n % 20}") for n in range(100)]
     assert len(LoadReport(problems=several).lines()) == 20
+
+
+def test_an_import_that_had_nothing_to_do_says_so() -> None:
+    told = {}
+    for inserted in (0, 1):
+        counts = TableCounts(read=3, inserted=inserted, unchanged=3 - inserted)
+        told[inserted] = str(LoadReport({"personas": counts}, written=True)).splitlines()[-1]
+    assert told == {
+        0: "Nothing had to be written: all of it is there.",
+        1: "Everything is written.",
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from workbench.store.rows import Rows
 _NEW_IDS = text("SELECT rules.new_id() FROM generate_series(1, :count)")
 _PURGE = text("SELECT 1 FROM rules.purge(:entity, :key) AS purged WHERE purged")
 _BATCH_ROWS = 1_000
+_IN_THE_TRASH = "It is in the trash; `restore` brings it back."
 
 
 class Repository(Rows[DraftT, RecordT]):
@@ -88,20 +89,25 @@ class Repository(Rows[DraftT, RecordT]):
             raise NotFound(self.entity.name, key)
         record = self._record(row)
         if row.deleted_at is not None and not trashed:
-            raise NotFound(self.entity.name, key, "It is in the trash; `restore` brings it back.")
+            raise NotFound(self.entity.name, key, _IN_THE_TRASH)
         return record
 
     async def _by_name(self, within: Mapping[str, Any]) -> RecordT:
         if not within:
             raise InvalidDraft({"name": "Say which one: get(id) or get(name=…)."})
-        table = self.entity.table
-        statement = self._select.where(
-            *conditions(self.entity, within), table.c.deleted_at.is_(None)
-        )
+        deleted_at = self.entity.table.c.deleted_at
+        statement = self._select.where(*conditions(self.entity, within))
+        trashed: Sequence[Any] = ()
         async with self.database.reading() as connection:
             with translated(self.entity.name):
-                rows = (await connection.execute(statement.limit(2))).all()
+                live = statement.where(deleted_at.is_(None)).limit(2)
+                rows = (await connection.execute(live)).all()
+                if not rows:
+                    gone = statement.where(deleted_at.is_not(None)).limit(1)
+                    trashed = (await connection.execute(gone)).all()
         said = within.get(self.entity.label) or ", ".join(f"{k}={v}" for k, v in within.items())
+        if trashed:
+            raise NotFound(self.entity.name, said, _IN_THE_TRASH)
         if not rows:
             near = await near_names(self.database, self.entity, str(said), limit=3)
             raise NotFound(self.entity.name, said, suggested(near))

@@ -201,9 +201,11 @@ class Plan:
         shown, total = self._changes()
         if total:
             columns = ["table", "name", "column", "old", "new"]
+            parts.append(markup.paragraph("Changes:"))
             parts.append(_some(columns, shown, total, "changed cells", "`.updates`"))
         added, new = self._new()
         if new:
+            parts.append(markup.paragraph("New:"))
             parts.append(_some(["table", "name"], added, new, "new rows", "`.inserts`"))
         if self.problems:
             where = ("file", "row", "column", "value", "message")

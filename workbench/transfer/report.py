@@ -183,6 +183,8 @@ class LoadReport:
             left_out = any(counts.rejected for counts in self.tables.values())
             if left_out or self.problems:
                 return "What has no problem is written."
+            if not any(counts.inserted or counts.updated for counts in self.tables.values()):
+                return "Nothing had to be written: all of it is there."
             return "Everything is written."
         return f"{'This was a dry run. ' if self.dry_run else ''}Nothing was written."
 
