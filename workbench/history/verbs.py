@@ -257,7 +257,8 @@ class History:
         What it added goes to the trash, a cell that still has the value it was given gets the
         old one back, what it trashed is restored, what it purged comes back into the trash (by a
         manager, and without the bytes of pictures). Later edits stay, and the report tells them.
-        The undo is a changeset of its own, so it can be undone.
+        The undo is a changeset of its own, so it can be undone. What the changeset did in worlds
+        that you may not read stays, and is not told.
 
         Parameters
         ----------
