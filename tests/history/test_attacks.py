@@ -250,3 +250,25 @@ async def test_explain_does_not_tell_what_a_hidden_text_was(people, sql, view, m
                 assert told[0] == told[1] == told[2], (off, test, also)
         for one in off.split():
             await eve.execute(f"RESET enable_{one}")
+
+
+async def test_an_undo_says_how_much_of_one_s_own_changeset_it_could_not_reach(people, spaces):
+    async with spaces["bob"].transaction(reason="both worlds"):
+        own = await spaces["bob"].worlds.add(name="Mine")
+        await spaces["bob"].personas.add(name="ONE", worldid=own.id)
+        two = await spaces["bob"].personas.add(name="TWO", worldid=people.world)
+        await spaces["bob"].personas.update(two, description="twice")
+    changeset = (await spaces["bob"].changes(world=own.id))["changeset"].iloc[0]
+    everything = await spaces["bob"].undo(changeset, dry_run=True)
+    assert (everything.hidden, everything.removed["persona"]) == (0, 2)
+    assert "no longer read" not in str(everything)
+    await people["ann"].fetchval("SELECT rules.unshare($1, 'bob@example.org')", people.world)
+    assert (await spaces["bob"].undo(changeset, dry_run=True)).hidden == 1
+    report = await spaces["bob"].undo(changeset)
+    assert (report.hidden, report.removed) == (1, {"persona": 1, "world": 1})
+    assert "1 row lies in worlds that you may no longer read, and stays." in str(report)
+    assert (await spaces["ann"].personas.get(two.id)).deleted_at is None
+    # Of another's changeset nobody is told what lies beyond the worlds that they read.
+    assert await people["ann"].fetchval("SELECT history.hidden($1)", changeset) == 0
+    assert await people["eve"].fetchval("SELECT history.hidden($1)", changeset) == 0
+    assert (await spaces["ann"].undo(changeset, dry_run=True)).hidden == 0

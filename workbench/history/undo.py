@@ -50,6 +50,8 @@ class Undone:
     kept
         What is not as it was before the changeset: one mapping for each cell, or row (`column`
         is None), with who changed it later.
+    hidden
+        How many rows of the user's own changeset lie where the user may read no more; they stay.
     """
 
     changeset: UUID | None
@@ -58,6 +60,7 @@ class Undone:
     changed: Mapping[str, int]
     returned: Mapping[str, int]
     kept: list[dict[str, Any]] = field(default_factory=list)
+    hidden: int = 0
 
 
 class _DryRun(Exception):
@@ -153,6 +156,7 @@ class _Undo:
             await self._cells(stored, columns)
         own = await self._rows(sql.OWN)
         kept = await self._kept(own[0][0] if own else None, about)
+        hidden = (await self._rows(sql.HIDDEN))[0][0]
         return Undone(
             own[0][0] if own and written else None,
             written,
@@ -160,6 +164,7 @@ class _Undo:
             dict(self._changed),
             dict(self._returned),
             kept,
+            hidden,
         )
 
     async def _cells(self, stored: Stored[Any, Any], columns: set[str]) -> None:

@@ -37,6 +37,9 @@ SELECT c.worldid, c.managed, rules.managers(c.worldid) AS managers FROM (
   GROUP BY worldid
 ) AS c ORDER BY c.managed LIMIT 1
 """
+HIDDEN = """
+SELECT CASE WHEN row_security_active('public.world') THEN history.hidden(:changeset) ELSE 0 END
+"""
 TOGETHER = "SELECT set_config('workbench.together', :on, true)"
 OWN = """
 SELECT id FROM history.changeset

@@ -51,6 +51,8 @@ class UndoReport:
         A frame, shape (n, 9), of what is not as it was before the changeset: `was` would be
         there, `now` is; who changed it later (`by`, `at`, `changeset`). Without a `column` it is
         a row: one that came is still there, or one that went is still gone.
+    hidden
+        How many rows of your own changeset lie in worlds that you may no longer read; they stay.
     """
 
     changeset: UUID | None
@@ -59,6 +61,7 @@ class UndoReport:
     changed: Mapping[str, int]
     returned: Mapping[str, int]
     kept: pd.DataFrame
+    hidden: int = 0
 
     def __str__(self) -> str:
         lines = [
@@ -78,6 +81,11 @@ class UndoReport:
                 else "later edits or other things stay"
             )
             lines.append(f"{count:,} {stay}: see `.kept`.")
+        if self.hidden:
+            lie, stay = ("row lies", "stays") if self.hidden == 1 else ("rows lie", "stay")
+            lines.append(
+                f"{self.hidden:,} {lie} in worlds that you may no longer read, and {stay}."
+            )
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -258,7 +266,7 @@ class History:
         old one back, what it trashed is restored, what it purged comes back into the trash (by a
         manager, and without the bytes of pictures). Later edits stay, and the report tells them.
         The undo is a changeset of its own, so it can be undone. What the changeset did in worlds
-        that you may not read stays, and is not told.
+        that you may not read stays: of your own it is told how much, of another's it is not.
 
         Parameters
         ----------
@@ -280,6 +288,7 @@ class History:
             undone.changed,
             undone.returned,
             self._frame(undone.kept, KEPT),
+            undone.hidden,
         )
 
     def _frame(self, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
