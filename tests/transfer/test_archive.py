@@ -19,6 +19,7 @@ from PIL import Image
 from workbench.database.engine import Database
 from workbench.entities.world import World
 from workbench.errors import NotFound, Refused, UnreadableFile, WorkbenchError
+from workbench.transfer.export import WORLD_TABLES
 from workbench.transfer.restore import restore
 from workbench.workspace import Workspace
 
@@ -175,6 +176,31 @@ async def test_the_manifest_says_what_is_in_it(wb: Workspace, elsinore: World, f
     assert members["pictures/ghost.png"].startswith(b"\x89PNG")
     assert b"workbench restore elsinore.zip" in members["README.txt"]
     assert not [name for name in members if name.startswith("history/")]
+
+
+async def test_an_archive_reads_its_own_world_alone_and_each_table_once(
+    wb: Workspace, elsinore: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.database import columnar
+
+    asked: list[str] = []
+    batches = columnar._batches
+
+    def noted(connection: Any, statement: str) -> Any:
+        asked.append(statement)
+        return batches(connection, statement)
+
+    monkeypatch.setattr(columnar, "_batches", noted)
+    await wb.archive(elsinore, tmp_path / "one.zip")
+    # The tables, the pictures, the name, and whether anything is in the trash.
+    assert len(asked) == len(WORLD_TABLES) + 3
+    [cast] = [one for one in asked if "FROM scene_persona" in one]
+    assert cast.count(f"worldid = '{elsinore.id}'") == 5  # its own, and that of all it refers to
+    asked.clear()
+    await wb.personas.remove(await wb.personas.get(name="Ophelia", worldid=elsinore.id))
+    report = await wb.archive(elsinore, tmp_path / "two.zip")
+    assert len(asked) > len(WORLD_TABLES) + 3
+    assert [note for note in report.notes if "1 rows refer to a persona in the trash" in note]
 
 
 async def test_history_goes_along_to_be_read(

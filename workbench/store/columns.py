@@ -46,10 +46,18 @@ class Column:
 
 
 class Tables:
-    """The table of `stored`, with what it refers to joined as far as columns need it."""
+    """The table of `stored`, with what it refers to joined as far as columns need it.
 
-    def __init__(self, stored: Stored[Any, Any]) -> None:
+    Parameters
+    ----------
+    world
+        The world of all rows that are read, if they are of one. What they refer to is in it too,
+        but PostgreSQL does not know, and may read that of every world to find it.
+    """
+
+    def __init__(self, stored: Stored[Any, Any], world: UUID | None = None) -> None:
         self.stored = stored
+        self._world = world
         self._joins: dict[tuple[str, ...], tuple[sa.FromClause, sa.ColumnElement[bool]]] = {}
 
     def column(self, name: str) -> Column:
@@ -84,7 +92,10 @@ class Tables:
         if keys not in self._joins:
             here = self.target(keys[:-1]) if len(keys) > 1 else self.stored.table
             there = self.entity(keys).table.alias("_".join(keys))
-            self._joins[keys] = (there, there.c.id == here.c[keys[-1]])
+            condition = there.c.id == here.c[keys[-1]]
+            if self._world is not None and "worldid" in there.c:
+                condition &= there.c.worldid == self._world
+            self._joins[keys] = (there, condition)
         return self._joins[keys][0]
 
     def entity(self, keys: tuple[str, ...]) -> Entity[Any, Any]:

@@ -33,6 +33,7 @@ from workbench.database.engine import Database
 from workbench.entities import STORED, Stored
 from workbench.history.tables import ENTRY
 from workbench.store.columns import Column, literal
+from workbench.transfer.archive_sql import Read, statements
 from workbench.transfer.export import (
     OTHER,
     WORLD_TABLES,
@@ -41,10 +42,10 @@ from workbench.transfer.export import (
     require_world,
 )
 from workbench.transfer.export_arrow import write_parquet_into
-from workbench.transfer.export_columns import columns_of, count_of, with_files
+from workbench.transfer.export_columns import columns_of, with_files
 from workbench.transfer.export_file import whole_file
 from workbench.transfer.export_folder import PICTURES
-from workbench.transfer.export_layout import FILE, facts, layout, picture_statement
+from workbench.transfer.export_layout import FILE, facts, trash_statement
 from workbench.transfer.report import Watcher, counted
 from workbench.transfer.telling import Telling
 
@@ -187,15 +188,15 @@ class _Writing:
     def run(self, *, history: bool) -> None:
         report = self._report
         with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as self._zip:
+            trashed = self._one(literal(trash_statement(WORLD_TABLES, self._world)))["trashed"]
             for stored in WORLD_TABLES:
-                report.tables[stored.plural] = self._table(stored)
+                report.tables[stored.plural] = self._table(stored, trashed=trashed)
             if history:
                 self._history()
-            name = self._one(
-                sa.select(STORED["world"].table.c.name).where(
-                    STORED["world"].table.c.id == self._world
-                )
-            )["name"]
+            world = STORED["world"].table
+            name = self._one(literal(sa.select(world.c.name).where(world.c.id == self._world)))[
+                "name"
+            ]
             readme = _README.format(name=name, file=Path(report.path).name)
             self._add(README, (readme + (_HISTORY_README if history else "")).encode())
             manifest = {
@@ -213,29 +214,27 @@ class _Writing:
             text = json.dumps(manifest, ensure_ascii=False, indent=1)
             self._zip.writestr(MANIFEST, text, zipfile.ZIP_DEFLATED)
 
-    def _table(self, stored: Stored[Any, Any]) -> int:
-        has_pictures = "content" in stored.table.columns
-        files = self._pictures(stored) if has_pictures else {}
-        plan = layout(stored, self._world, None, archived=True)
-        total = self._count(plan.statement)
-        with self._stream(literal(plan.statement)) as batches:
-            if has_pictures:
-                place = [column.name for column in plan.columns].index(FILE)
+    def _table(self, stored: Stored[Any, Any], *, trashed: bool) -> int:
+        made = statements(stored.name, self._world)
+        files = {} if made.pictures is None else self._pictures(made.pictures)
+        total = self._count(made.table)
+        with self._stream(made.table.rows) as batches:
+            if made.pictures is not None:
+                place = [column.name for column in made.columns].index(FILE)
                 batches = with_files(batches, place, files)
             told = self._tell.rows(stored.plural, total, batches, whole=True)
-            rows = self._parquet(f"{stored.plural}.parquet", plan.columns, told)
-        if plan.left is not None:
-            self._report.notes += left_behind(stored, self._one(plan.left))
+            rows = self._parquet(f"{stored.plural}.parquet", made.columns, told)
+        if made.left is not None and trashed:
+            self._report.notes += left_behind(stored, self._one(made.left))
         return rows
 
-    def _pictures(self, stored: Stored[Any, Any]) -> dict[str, str | None]:
+    def _pictures(self, made: Read) -> dict[str, str | None]:
         """Write the pictures; return their files by the pictures' ids."""
         files: dict[str, str | None] = {}
         taken: set[str] = set()
         strange = 0
-        statement = picture_statement(stored, self._world)
-        total = self._count(statement)
-        with self._stream(literal(statement)) as batches:
+        total = self._count(made)
+        with self._stream(made.rows) as batches:
             for batch in batches:
                 for row in range(batch.num_rows):
                     [picture] = batch.slice(row, 1).to_pylist()
@@ -276,17 +275,18 @@ class _Writing:
         self._report.changes = self._past("changes", columns, statement)
 
     def _past(self, name: str, columns: list[Column], statement: sa.Select[Any]) -> int:
-        total = self._count(statement)
-        with self._stream(literal(statement)) as batches:
+        made = Read.by(statement)
+        total = self._count(made)
+        with self._stream(made.rows) as batches:
             told = self._tell.rows(f"{HISTORY}/{name}", total, batches, whole=True)
             return self._parquet(f"{HISTORY}/{name}.parquet", columns, told)
 
-    def _count(self, statement: sa.Select[Any]) -> int:
+    def _count(self, made: Read) -> int:
         """Return how many rows there are, if anybody wants to know."""
-        return int(self._one(count_of(statement))["rows"]) if self._tell.watched else 0
+        return int(self._one(made.count)["rows"]) if self._tell.watched else 0
 
-    def _one(self, statement: sa.Select[Any]) -> dict[str, Any]:
-        with self._stream(literal(statement)) as batches:
+    def _one(self, statement: str) -> dict[str, Any]:
+        with self._stream(statement) as batches:
             [row] = [row for batch in batches for row in batch.to_pylist()]
         return dict(row)
 

@@ -37,7 +37,13 @@ from workbench.transfer.export_formats import (
     tables,
     writer_of,
 )
-from workbench.transfer.export_layout import FILE, attribute_keys, layout, picture_statement
+from workbench.transfer.export_layout import (
+    FILE,
+    attribute_keys,
+    layout,
+    picture_statement,
+    trash_statement,
+)
 from workbench.transfer.report import Watcher, counted
 from workbench.transfer.telling import Telling
 
@@ -174,11 +180,12 @@ class _Writing:
     def run(self) -> ExportReport:
         report = self._report
         with tables(self._into, report.format) as write:
+            [found] = self._rows(trash_statement(WORLD_TABLES, self._world))
             for stored in WORLD_TABLES:
-                report.tables[stored.plural] = self._table(stored, write)
+                report.tables[stored.plural] = self._table(stored, write, trashed=found["trashed"])
         return report
 
-    def _table(self, stored: Stored[Any, Any], write: WriteTable) -> int:
+    def _table(self, stored: Stored[Any, Any], write: WriteTable, *, trashed: bool) -> int:
         report = self._report
         files: dict[str, str] = {}
         if "content" in stored.table.columns:
@@ -203,7 +210,7 @@ class _Writing:
             whole = report.format in BY_BATCH
             told = self._tell.rows(stored.plural, total, batches, whole=whole)
             rows = write(stored.plural, columns, told)
-        if plan.left is not None:
+        if plan.left is not None and trashed:
             report.notes += left_behind(stored, self._rows(plan.left)[0])
         return rows
 

@@ -16,7 +16,15 @@ from workbench.store.columns import Column, Tables
 from workbench.store.filters import live
 from workbench.transfer.dates import CALLED_DATE, CERTAIN_DATE
 
-__all__ = ["FILE", "Layout", "attribute_keys", "facts", "layout", "picture_statement"]
+__all__ = [
+    "FILE",
+    "Layout",
+    "attribute_keys",
+    "facts",
+    "layout",
+    "picture_statement",
+    "trash_statement",
+]
 
 FILE = "file"
 """The column that names the file of a picture."""
@@ -91,7 +99,7 @@ def layout(
     archived
         Whether it is a part of an archive: owners are left out, and lists are JSON.
     """
-    tables = Tables(stored)
+    tables = Tables(stored, world)
     columns = list(_columns(tables))
     if archived:
         columns = [_flat(column) for column in columns if column.source != "ownerid"]
@@ -99,7 +107,6 @@ def layout(
         columns += _attributes(stored, list(keys), {column.name for column in columns})
     elif "attributes" in stored.table.columns:
         columns.append(tables.column("attributes"))
-    where = list(_rows(stored, world))
     trashed = {key: _trashed(tables, key) for key in _in_world(stored)}
     ends = {c.name for c in stored.table.columns if "parent" in c.info}
     left = None
@@ -109,12 +116,28 @@ def layout(
                 Column(key, "integer", sa.func.count().filter(gone), key)
                 for key, gone in trashed.items()
             ]
-        ).where(*where)
-    if isinstance(stored, Link):
+        ).where(*_rows(stored, world))
+    if isinstance(stored, Link):  # its home is one of its ends
+        where = [_of(stored, world)]
         where += [sa.not_(gone) for key, gone in trashed.items() if key in ends]
+    else:
+        where = list(_rows(stored, world))
     order = list(_order(tables))
     statement = tables.select(columns).where(*where).order_by(*order)
     return Layout(stored, columns, statement, left)
+
+
+def trash_statement(every: Iterable[Stored[Any, Any]], world: UUID) -> sa.Select[Any]:
+    """Return the statement for whether anything of the world is in the trash, as `trashed`.
+
+    Nothing refers to what is there otherwise, and `Layout.left` need not look for it.
+    """
+    gone = [
+        sa.exists().where(_of(stored, world), stored.table.c.deleted_at.is_not(None))
+        for stored in every
+        if not isinstance(stored, Link)
+    ]
+    return sa.select(sa.or_(*gone).label("trashed"))
 
 
 def picture_statement(stored: Stored[Any, Any], world: UUID) -> sa.Select[Any]:
@@ -140,7 +163,7 @@ def _flat(column: Column) -> Column:
 
 def facts(stored: Stored[Any, Any], world: UUID) -> tuple[list[Column], sa.Select[Any]]:
     """Return what an import does not take: ids, owners, versions and times, beside names."""
-    tables = Tables(stored)
+    tables = Tables(stored, world)
     told = {"id", "name", *stored.references, *stored.key, *STAMPS}
     columns: list[Column] = []
     for column in stored.shown:
@@ -155,7 +178,14 @@ def facts(stored: Stored[Any, Any], world: UUID) -> tuple[list[Column], sa.Selec
 
 def _rows(stored: Stored[Any, Any], world: UUID) -> Iterator[sa.ColumnElement[bool]]:
     yield from live(stored)
-    yield stored.table.c["worldid" if "worldid" in stored.table.columns else "id"] == world
+    yield _of(stored, world)
+
+
+def _of(stored: Stored[Any, Any], world: UUID) -> sa.ColumnElement[bool]:
+    mine: sa.ColumnElement[bool] = (
+        stored.table.c["worldid" if "worldid" in stored.table.columns else "id"] == world
+    )
+    return mine
 
 
 def _in_world(stored: Stored[Any, Any]) -> list[str]:
