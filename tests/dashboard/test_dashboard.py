@@ -303,3 +303,42 @@ async def test_ranges_mean_what_they_say(reader, there, said, condition):
     await expect(reader.page.get_by_test_id("grid-count")).to_have_text(
         f"{count} scene{'s' if count > 1 else ''}"
     )
+
+
+async def test_control_z_takes_back_and_shift_does_again_but_not_inside_a_field(reader, there):
+    await reader.open("Dracula", "Stories")
+    cell = reader.rows.first.locator("[col-id='display_name']")
+    before = await cell.inner_text()
+    await cell.dblclick()
+    await reader.page.keyboard.type("The first")
+    await reader.page.keyboard.press("Enter")
+    await expect(reader.page.get_by_test_id("grid-live")).to_contain_text("aved")
+    await reader.field("display_name").focus()
+    await reader.page.keyboard.press("Control+z")  # the field's own
+    await cell.click()
+    await reader.page.keyboard.press("Control+z")
+    said = reader.page.locator(".wb-said")
+    await expect(said).to_contain_text("Undone")
+    await expect(cell).to_have_text(before)
+    await reader.page.keyboard.press("Control+Shift+z")
+    await expect(said).to_contain_text("Done again")
+    await expect(cell).to_contain_text("The first")
+    await reader.nav("Undo").click()
+    await expect(cell).to_have_text(before)
+    assert reader.problems == []
+
+
+async def test_trash_and_history_are_pages_of_a_world(reader, there):
+    book = await there.books.add(name="Powers of Darkness", world="Dracula")
+    await there.books.remove(book, reason="not his")
+    await reader.open("Dracula")
+    await reader.nav("Trash").click()
+    await reader.page.get_by_role("button", name="Restore Powers of Darkness").click()
+    await expect(reader.page.locator(".wb-said")).to_contain_text("is back")
+    await reader.nav("History").click()
+    await reader.page.get_by_role("button", name="What was changed").first.click()
+    await expect(reader.page.locator(".wb-details")).to_contain_text("Powers of Darkness")
+    await reader.page.reload()
+    await expect(reader.page.get_by_role("heading", name="History", level=1)).to_be_visible()
+    await there.books.remove(book.id)
+    assert reader.problems == []

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qs
 
 import ipywidgets
 from IPython.display import display
 
+from workbench.dashboard.listing import Within
 from workbench.dashboard.members import members_page
+from workbench.dashboard.past import history_page
 from workbench.dashboard.records import records_page
-from workbench.dashboard.state import MEMBERS, STORY_ENTITIES, Place, State
+from workbench.dashboard.state import (
+    HISTORY,
+    MEMBERS,
+    PAGES,
+    STORY_ENTITIES,
+    TRASH,
+    Place,
+    State,
+)
+from workbench.dashboard.trash import trash_page
+from workbench.dashboard.undoing import SOURCE, Undoing
 from workbench.dashboard.world import world_page
 from workbench.dashboard.worlds import worlds_page
 from workbench.entities import ENTITIES
@@ -24,6 +36,7 @@ from workbench.store.overview import numbers
 from workbench.store.rights import Standing, standing
 from workbench.widgets.content import Content, element
 from workbench.widgets.editor import Editor
+from workbench.widgets.keys import Keys
 from workbench.widgets.panel import Panel
 from workbench.widgets.tasks import TaskSet
 from workbench.workspace import Workspace
@@ -44,23 +57,27 @@ class Dashboard(ipywidgets.GridBox):
     def __init__(self, workspace: Workspace, place: Place | None = None) -> None:
         self.workspace = workspace
         self.state = State()
-        workspace.database.provenance.where = lambda: f"dashboard, {self.state.place}"
+        workspace.database.provenance.where = lambda: f"{SOURCE}, {self.state.place}"
         self.tasks = TaskSet(self._failed)
+        self.undoing = Undoing(workspace)
+        self.shortcuts = Keys({"undo": self._undo, "redo": self._redo})
         self.nav = Content(on_action=self._go)
         self.nav.add_class("wb-nav")
         self.editor: Editor | None = None
         self.notice = Content()
         self.page = ipywidgets.VBox()
         self.page.add_class("wb-page")
-        main = Panel([self.notice, self.page])
+        main = Panel([self.notice, self.page, self.shortcuts])
         super().__init__([self.nav, main])
         self.add_class("wb-dashboard")
         self.state.go(place or Place())
         self.state.observe(lambda _: self.tasks.start(self.show()), "place")
-        self.state.observe(lambda _: self._notify(), "problem")
+        self.state.observe(lambda _: self._notify(), ["problem", "said"])
 
     async def _go(self, action: str) -> None:
-        if await self._may_leave():
+        if action in ("undo", "redo"):
+            await (self._undo if action == "undo" else self._redo)()
+        elif await self._may_leave():
             self.state.go(action)
 
     async def _may_leave(self) -> bool:
@@ -76,8 +93,24 @@ class Dashboard(ipywidgets.GridBox):
             danger=True,
         )
 
+    async def _undo(self) -> None:
+        self._run(self._walk(self.undoing.undo))
+
+    async def _redo(self) -> None:
+        self._run(self._walk(self.undoing.redo))
+
+    async def _walk(self, step: Callable[[], Coroutine[Any, Any, str]]) -> None:
+        """Go a step back or forth, and show what is there then."""
+        said = await step()
+        if self.editor is None:
+            await self.show()
+        else:
+            await self.editor.refresh()
+        self._done(said)
+
     async def show(self) -> None:
         """Make the page of the current place, and show it."""
+        await self.undoing.begin()
         place = self.state.place
         try:
             world = None if place.world is None else await self.workspace.worlds.get(place.world)
@@ -148,6 +181,9 @@ class Dashboard(ipywidgets.GridBox):
                 mine,
                 again=lambda words: self.tasks.start(self._again(words)),
             )
+        if place.entity in (HISTORY, TRASH):
+            within = Within(self.workspace, world, mine, self._done, self._run)
+            return await (history_page if place.entity == HISTORY else trash_page)(within)
         return await records_page(
             self.workspace,
             world,
@@ -156,6 +192,21 @@ class Dashboard(ipywidgets.GridBox):
             mine,
             on_write=lambda: self.tasks.start(self._draw_nav(world, mine)),
         )
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self.state.problem = self.state.said = ""
+        self.tasks.start(work)
+
+    def _done(self, words: str) -> None:
+        """Say what was done, and count again what it may have changed."""
+        self.state.said = words
+        self.tasks.start(self._count_again())
+
+    async def _count_again(self) -> None:
+        place = self.state.place
+        if place.world is not None:
+            world = await self.workspace.worlds.get(place.world)
+            await self._draw_nav(world, await standing(self.workspace.database, world.id))
 
     async def _draw_nav(self, world: World | None, mine: Standing | None) -> None:
         items = [_item("All worlds", str(Place()), current=world is None)]
@@ -174,17 +225,22 @@ class Dashboard(ipywidgets.GridBox):
                 )
                 for name in STORY_ENTITIES
             ]
-            if mine is not None and mine.member:
-                members = str(Place(world.id, MEMBERS))
-                within.append(_item(title(MEMBERS), members, current=here.entity == MEMBERS))
+            members = mine is not None and mine.member
+            within += [
+                _item(title(page), str(Place(world.id, page)), current=here.entity == page)
+                for page in PAGES
+                if page != MEMBERS or members
+            ]
             nodes += [element("h2", world.label), element("ul", *within)]
-        self.nav.show(element("nav", *nodes, aria_label="Pages"))
+        writes = mine is not None and mine.role != "viewer"
+        self.nav.show(element("nav", *nodes, aria_label="Pages"), _steps() if writes else None)
 
     def _notify(self) -> None:
-        if not self.state.problem:
-            self.notice.show()
-            return
-        self.notice.show(element("div", self.state.problem, kind="wb-notice", role="alert"))
+        said, problem = self.state.said, self.state.problem
+        self.notice.show(
+            element("div", problem, kind="wb-notice", role="alert") if problem else None,
+            element("div", said, kind="wb-said", role="status") if said else None,
+        )
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, WorkbenchError):
@@ -203,7 +259,7 @@ def _close(widget: Any) -> None:
 
 def title(entity: str) -> str:
     """Return what the page of `entity` is called."""
-    return "Members" if entity == MEMBERS else ENTITIES[entity].plural.capitalize()
+    return (entity if entity in PAGES else ENTITIES[entity].plural).capitalize()
 
 
 def _item(text: str, action: str, *, current: bool, count: int | None = None) -> dict[str, Any]:
@@ -211,6 +267,16 @@ def _item(text: str, action: str, *, current: bool, count: int | None = None) ->
     number = None if count is None else element("span", f"{count:,}", kind="wb-count")
     return element(
         "li", element("button", element("span", text), number, action=action, **attributes)
+    )
+
+
+def _steps() -> dict[str, Any]:
+    """Describe the buttons that walk through one's own changes."""
+    return element(
+        "section",
+        element("button", "Undo", action="undo", title="Undo my last change (Ctrl-Z)"),
+        element("button", "Redo", action="redo", title="Do it again (Ctrl-Shift-Z)"),
+        kind="wb-steps",
     )
 
 

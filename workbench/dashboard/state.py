@@ -10,8 +10,10 @@ import traitlets
 STORY_ENTITIES = ("book", "story", "act", "scene", "persona", "location", "thing", "image")
 """The eight that a world holds, in the order people look for them."""
 
-MEMBERS = "members"
-"""The page of who may read and edit a world."""
+HISTORY, TRASH, MEMBERS = "history", "trash", "members"
+"""The pages of what was done in a world, of what was put away, and of who may read and edit it."""
+
+PAGES = (HISTORY, TRASH, MEMBERS)
 
 _WORLDS, _WORLD = "worlds", "world"
 
@@ -20,7 +22,7 @@ _WORLDS, _WORLD = "worlds", "world"
 class Place:
     """A page: all worlds, one world, its members, or the records of one entity in it.
 
-    `entity` is the name of the page in a world: an entity's, `MEMBERS`, None for the overview.
+    `entity` is the name of the page in a world: an entity's, one of `PAGES`, None for the overview.
 
     >>> Place.parse("persona/0198c6f0-0000-7000-8000-000000000001").entity
     'persona'
@@ -44,21 +46,22 @@ class Place:
         page, _, rest = text.partition("/")
         world, _, record = rest.partition("/")
         entity = None if page == _WORLD else page
-        if page == _WORLDS or (entity is not None and entity not in (*STORY_ENTITIES, MEMBERS)):
+        if page == _WORLDS or (entity is not None and entity not in (*STORY_ENTITIES, *PAGES)):
             return cls()
         try:
-            return cls(UUID(world), entity, UUID(record) if record and page != MEMBERS else None)
+            return cls(UUID(world), entity, UUID(record) if record and page not in PAGES else None)
         except ValueError:
             return cls()
 
 
 class State(traitlets.HasTraits):
-    """`place` is the page that is shown; `problem` what went wrong last, in words."""
+    """`place` is the page that is shown; `problem` what went wrong last, `said` what was done."""
 
     place = traitlets.Instance(Place, args=())
     problem = traitlets.Unicode("")
+    said = traitlets.Unicode("")
 
     def go(self, place: Place | str) -> None:
         """Show another page."""
-        self.problem = ""
+        self.problem = self.said = ""
         self.place = Place.parse(place) if isinstance(place, str) else place

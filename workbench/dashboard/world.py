@@ -7,9 +7,9 @@ from typing import Any
 
 import ipywidgets
 
+from workbench.dashboard.changed import DONE, counted, moment, noun
 from workbench.dashboard.standing import reading_note
 from workbench.dashboard.state import STORY_ENTITIES, Place
-from workbench.entities import STORED
 from workbench.entities.world import World
 from workbench.history.latest import Changed
 from workbench.store.outline import Node as OutlineNode
@@ -23,14 +23,7 @@ from workbench.widgets.tasks import TaskSet
 from workbench.workspace import Workspace
 
 _CHANGES = 15
-_DONE = {
-    "insert": "added",
-    "update": "changed",
-    "trash": "put into the trash",
-    "restore": "restored",
-    "delete": "removed for good",
-}
-
+_ROWS_SEEN = 16
 Go = Callable[[str], Coroutine[Any, Any, None]]
 
 
@@ -83,17 +76,12 @@ def _tiles(world: World, counts: dict[str, int]) -> list[Element]:
             element(
                 "button",
                 element("strong", f"{counts[name]:,}"),
-                element("span", _plural(name, counts[name])),
+                element("span", noun(name, counts[name])),
                 action=str(Place(world.id, name)),
             ),
         )
         for name in STORY_ENTITIES
     ]
-
-
-def _plural(entity: str, count: int) -> str:
-    stored = STORED[entity]
-    return (stored.name if count == 1 else stored.plural).replace("_", " ")
 
 
 def _outline(world: World, outline: Outline, standing: Standing, go: Go) -> list[Any]:
@@ -103,6 +91,7 @@ def _outline(world: World, outline: Outline, standing: Standing, go: Go) -> list
         description=f"Outline of {world.label}",
         empty=f"No stories yet.{add}",
         height="560px",
+        opened=_opened(outline.roots),
     )
     entities: dict[str, str] = {}
     tasks = TaskSet()
@@ -126,6 +115,20 @@ def _outline(world: World, outline: Outline, standing: Standing, go: Go) -> list
     return [tree, Content(element("p", left, kind="wb-soft"))]
 
 
+def _opened(roots: list[OutlineNode]) -> list[str]:
+    """Return what is unfolded at first: level by level, as long as all of it is seen at once."""
+    opened: list[str] = []
+    seen, level = len(roots), roots
+    while level:
+        below = [child for node in level for child in node.children]
+        seen += len(below)
+        if seen > _ROWS_SEEN:
+            break
+        opened += [str(node.id) for node in level if node.children]
+        level = below
+    return opened
+
+
 def _node(node: OutlineNode) -> Node:
     below = [_node(child) for child in node.children]
     detail = f"{len(below)}" if below else ""
@@ -133,17 +136,11 @@ def _node(node: OutlineNode) -> Node:
 
 
 def _change(change: Changed) -> Element:
-    what = f"{change.count:,} {_plural(change.entity, change.count)} {_DONE[change.operation]}"
+    what = f"{counted(change.entity, change.count)} {DONE[change.operation]}"
     if change.count == 1 and change.names:
-        what = f"{change.entity.replace('_', ' ')} “{change.names[0]}” {_DONE[change.operation]}"
+        what = f"{noun(change.entity, 1)} “{change.names[0]}” {DONE[change.operation]}"
     elif change.names:
         more = ", …" if change.count > len(change.names) else ""
         what += f": {', '.join(change.names)}{more}"
-    when = change.at.astimezone().strftime("%Y-%m-%d %H:%M")
     who = f"{change.author} — {change.reason}" if change.reason else change.author
-    return element(
-        "li",
-        element("span", what),
-        element("time", when, datetime=change.at.isoformat()),
-        element("small", who),
-    )
+    return element("li", element("span", what), moment(change.at), element("small", who))

@@ -23,7 +23,17 @@ from workbench.entities.user import User
 from workbench.errors import InvalidDraft, shown
 from workbench.history import changes_sql
 
-__all__ = ["Which", "changes", "changesets", "diff", "history", "names_of", "trash"]
+__all__ = [
+    "Which",
+    "changes",
+    "changesets",
+    "clock",
+    "diff",
+    "fields",
+    "history",
+    "names_of",
+    "trash",
+]
 
 Rows = list[dict[str, Any]]
 
@@ -122,17 +132,52 @@ async def diff(
     return await _named(database, await _read(database, changes_sql.DIFF, which, values))
 
 
-async def trash(database: Database, world: UUID, *, limit: int) -> Rows:
-    """Return what is in the trash of a world, itself too, the latest first."""
+async def fields(database: Database, world: UUID, changeset: UUID, *, limit: int) -> Rows:
+    """Return what a changeset did in a world: a row for each changed field, by record.
+
+    At most `limit` records. A link is called by the names of what it links.
+    """
+    which, values = Which(world=world).said(database)
+    values |= {"changeset": changeset, "limit": _bounded(limit)}
+    which.append("e.changesetid = :changeset")
+    rows = await _read(database, changes_sql.HISTORY, which, values)
+    ends = [_ends(row) for row in rows]
+    known = await names_of(database, (end for of_row in ends for end in of_row))
+    for row, of_row in zip(rows, ends, strict=True):
+        if row["name"] is None:
+            row["name"] = " – ".join(known[id] for _, id in of_row if id in known) or None
+    return rows
+
+
+def _ends(row: Mapping[str, Any]) -> list[tuple[str, UUID]]:
+    """Return what a change without a name of its own is called by: entity and id of each."""
+    if row["name"] is not None:
+        return []
+    if row["key"] is None:
+        return [(row["entity"], row["record"])]
+    ends = STORED[row["entity"]].references.items()
+    return [(e, UUID(row["key"][c])) for c, e in ends if c in row["key"] and e != "world"]
+
+
+async def trash(database: Database, world: UUID, *, limit: int, whole: bool = True) -> Rows:
+    """Return what is in the trash of a world, itself too, the latest first.
+
+    Not `whole`, what went there along with what it lies in is left out: it comes back with it.
+    """
     tables = " UNION ALL ".join(
-        changes_sql.TRASHED.replace("{entity}", e.name).replace(
-            "{world}", "worldid" if e.in_world else "id"
-        )
-        for e in ENTITIES.values()
-        if e.parent is not None
+        changes_sql.trashed(e, whole=whole) for e in ENTITIES.values() if e.parent is not None
     )
     said = changes_sql.TRASH.replace("{tables}", tables)
     return await _read(database, said, None, {"world": world, "limit": _bounded(limit)})
+
+
+async def clock(database: Database) -> datetime:
+    """Return what time it is where the changes are kept."""
+    async with database.reading() as connection:
+        with translated():
+            now = await connection.scalar(text("SELECT clock_timestamp()"))
+    assert isinstance(now, datetime)
+    return now
 
 
 async def names_of(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from workbench.entities.base import Entity
+
 AUTHOR = "coalesce(u.email, CASE WHEN e.userid IS NULL THEN e.login ELSE 'somebody' END)"
 """Who made the change `e`, of the user `u`; a login where nobody stood behind it."""
 
 # Of a row that came or went, the fields that hold something; of one that changed, what did.
 HISTORY = """
-SELECT e.changed_at AS at, {author} AS by, e.reason,
+SELECT e.changed_at AS at, {author} AS by, e.reason, e.entity, e.recordid AS record,
+  coalesce(e.new ->> 'name', e.old ->> 'name') AS name, e.key,
   nullif(concat_ws(': ', e.source, o.place), '') AS source, e.operation, f.name AS "column",
   e.old ->> f.name AS before, e.new ->> f.name AS after,
   e.changesetid AS changeset, e.version, e.id AS change
@@ -91,10 +96,6 @@ WHERE k <> ALL ('{id,worldid,created_at,updated_at,version}')
     ELSE coalesce(n.new, n.old) -> k NOT IN ('null', '[]', '{}') END
 ORDER BY n.entity, 3, n.recordid, n.key, k LIMIT :limit
 """
-TRASHED = """
-SELECT '{entity}' AS entity, id, name, deleted_at FROM {entity}
-WHERE {world} = :world AND deleted_at IS NOT NULL
-"""
 TRASH = """
 SELECT t.entity, t.id AS record, t.name, t.deleted_at, {author} AS by, e.reason,
   e.changesetid AS changeset
@@ -109,3 +110,23 @@ LEFT JOIN LATERAL (
 ) AS e ON true LEFT JOIN "user" AS u ON u.id = e.userid
 ORDER BY t.deleted_at DESC, t.entity, t.name
 """.replace("{author}", AUTHOR)
+
+_TRASHED = """
+SELECT '{entity}' AS entity, id, name, deleted_at FROM {entity} AS t
+WHERE {world} = :world AND deleted_at IS NOT NULL
+"""
+_NOT_ALONG = """ AND NOT EXISTS (
+  SELECT FROM {parent} AS p WHERE p.id = t.{above} AND p.deleted_at = t.deleted_at
+)"""
+
+
+def trashed(entity: Entity[Any, Any], *, whole: bool) -> str:
+    """Return the statement for what is in the trash of one table.
+
+    Not `whole`, what went there along with its parent is left out.
+    """
+    world = "worldid" if entity.in_world else "id"
+    statement = _TRASHED.format(entity=entity.name, world=world)
+    if not whole and entity.in_world:
+        statement += _NOT_ALONG.format(parent=entity.parent, above=entity.parent_column)
+    return statement

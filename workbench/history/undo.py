@@ -15,9 +15,9 @@ What is not as it was before the changeset is told afterwards, whatever the reas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import text
@@ -28,7 +28,7 @@ from workbench.entities import ENTITIES, LINKS, STORED, Link, Stored
 from workbench.errors import Conflict, InvalidDraft, NotAllowed, NotFound, WorkbenchError
 from workbench.history import undo_sql as sql
 
-__all__ = ["Undone", "undo"]
+__all__ = ["Told", "Undone", "told", "undo"]
 
 _REASON_MAXIMUM_CHARACTERS = 200
 _MANAGED = [link.name for link in LINKS.values() if link.managed]
@@ -61,6 +61,53 @@ class Undone:
     returned: Mapping[str, int]
     kept: list[dict[str, Any]] = field(default_factory=list)
     hidden: int = 0
+
+
+class Told(Protocol):
+    """What of an undo is put in words: of one, or of the report that is made of it."""
+
+    @property
+    def written(self) -> bool: ...
+    @property
+    def removed(self) -> Mapping[str, int]: ...
+    @property
+    def changed(self) -> Mapping[str, int]: ...
+    @property
+    def returned(self) -> Mapping[str, int]: ...
+    @property
+    def kept(self) -> Sized: ...
+    @property
+    def hidden(self) -> int: ...
+
+
+def told(undone: Told) -> list[str]:
+    """Return sentences that tell what was undone, or would be, and what stays."""
+    lines = [
+        f"{what if undone.written else f'Would be {what.lower()}'}: {_listed(counts)}."
+        for what, counts in (
+            ("Removed", undone.removed),
+            ("Changed back", undone.changed),
+            ("Brought back", undone.returned),
+        )
+        if counts
+    ]
+    lines = lines or ["Nothing was left to undo."]
+    if count := len(undone.kept):
+        one = count == 1
+        stay = "later edit or other thing stays" if one else "later edits or other things stay"
+        lines.append(f"{count:,} {stay}.")
+    if count := undone.hidden:
+        lie, stay = ("row lies", "stays") if count == 1 else ("rows lie", "stay")
+        lines.append(f"{count:,} {lie} in worlds that you may no longer read, and {stay}.")
+    return lines
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    """Return `2 personas, 1 scene thing`."""
+    return ", ".join(
+        f"{count:,} {(table if count == 1 else STORED[table].plural).replace('_', ' ')}"
+        for table, count in counts.items()
+    )
 
 
 class _DryRun(Exception):

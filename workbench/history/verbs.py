@@ -9,13 +9,12 @@ from uuid import UUID
 
 from workbench import markup
 from workbench.database.engine import Database
-from workbench.entities import STORED
 from workbench.entities.base import Record
 from workbench.entities.user import User
 from workbench.entities.world import World
 from workbench.history import changes as read
 from workbench.history.moments import Moment, moment
-from workbench.history.undo import undo
+from workbench.history.undo import told, undo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,28 +63,9 @@ class UndoReport:
     hidden: int = 0
 
     def __str__(self) -> str:
-        lines = [
-            f"{what if self.written else f'Would be {what.lower()}'}: {_listed(counts)}."
-            for what, counts in (
-                ("Removed", self.removed),
-                ("Changed back", self.changed),
-                ("Brought back", self.returned),
-            )
-            if counts
-        ]
-        lines = lines or ["Nothing was left to undo."]
-        if count := len(self.kept):
-            stay = (
-                "later edit or other thing stays"
-                if count == 1
-                else "later edits or other things stay"
-            )
-            lines.append(f"{count:,} {stay}: see `.kept`.")
-        if self.hidden:
-            lie, stay = ("row lies", "stays") if self.hidden == 1 else ("rows lie", "stay")
-            lines.append(
-                f"{self.hidden:,} {lie} in worlds that you may no longer read, and {stay}."
-            )
+        lines = told(self)
+        if len(self.kept):
+            lines.append("See `.kept`.")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -94,14 +74,6 @@ class UndoReport:
         """Return what a notebook shows."""
         said = "".join(markup.paragraph(line) for line in str(self).splitlines())
         return said + (self.kept.head(20).to_html() if len(self.kept) else "")
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    """Return `2 personas, 1 scene thing`."""
-    return ", ".join(
-        f"{count:,} {(table if count == 1 else STORED[table].plural).replace('_', ' ')}"
-        for table, count in counts.items()
-    )
 
 
 class History:

@@ -27,10 +27,19 @@ function draw(described: Described, act: (action: string) => void): HTMLElement 
     if (fine) element.setAttribute(name, value);
   }
   if (described.text) element.append(described.text);
+  if (element instanceof HTMLTimeElement) tellTime(element);
   const { action } = described;
   if (action) element.addEventListener("click", () => act(action));
   element.append(...(described.children ?? []).map((child) => draw(child, act)));
   return element;
+}
+
+/** A moment as the reader's clock has it; the whole of it, with its zone, on asking. */
+function tellTime(element: HTMLTimeElement): void {
+  const at = new Date(element.dateTime);
+  if (Number.isNaN(at.getTime())) return;
+  element.textContent = at.toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "short" });
+  element.title = at.toLocaleString("en-GB", { dateStyle: "full", timeStyle: "long" });
 }
 
 /** Where the focus is, as steps from the top: drawing again must not lose it. */

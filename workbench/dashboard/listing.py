@@ -1,0 +1,88 @@
+"""A list that is read further on request, each line with what can be done about it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.entities.world import World
+from workbench.store.rights import Standing
+from workbench.widgets.content import Content, Element, element
+from workbench.widgets.dialog import Messages
+from workbench.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Within:
+    """Where a page of a world is shown, and to whom.
+
+    Attributes
+    ----------
+    done
+        Tells the reader, and whatever else shows the world, what was done.
+    run
+        Runs what may fail, and tells the reader why it did.
+    """
+
+    wb: Workspace
+    world: World
+    standing: Standing
+    done: Callable[[str], object]
+    run: Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Listing(ABC):
+    """The lines of a page; `content` shows them, `messages` asks before what is hard to undo."""
+
+    def __init__(self, within: Within) -> None:
+        self.within = within
+        self.more = False
+        self.messages = Messages()
+        self.content = Content(on_action=self.act)
+
+    @abstractmethod
+    async def load(self, *, further: bool = False) -> None:
+        """Read the lines again; `further`, more of them."""
+
+    @abstractmethod
+    def lines(self) -> list[Element]:
+        """Describe the lines."""
+
+    @abstractmethod
+    async def do(self, verb: str, which: str) -> str:
+        """Do what a button says; return what was done, "" if nothing was."""
+
+    empty = "There is nothing here."
+
+    def show(self) -> None:
+        """Draw the lines as they are now."""
+        lines = self.lines()
+        if not lines:
+            self.content.show(element("p", self.empty, kind="wb-soft"))
+            return
+        more = element("button", "Show more", kind="wb-button", action="more")
+        self.content.show(element("ul", *lines, kind="wb-list"), more if self.more else None)
+
+    async def act(self, action: str) -> None:
+        """Answer a click."""
+        self.within.run(self._act(action))
+
+    async def _act(self, action: str) -> None:
+        verb, _, which = action.partition("/")
+        said = ""
+        try:
+            if verb == "more":
+                await self.load(further=True)
+            else:
+                said = await self.do(verb, which)
+        finally:
+            self.show()
+        if said:
+            self.within.done(said)
+
+
+def button(words: str, label: str, action: str) -> Element:
+    """Describe a small button of a line; `label` is its name for who does not see the line."""
+    return element("button", words, kind="wb-button wb-small", action=action, aria_label=label)

@@ -1,0 +1,130 @@
+"""The page of what was changed in a world, set by set, and how a set is undone."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from workbench.dashboard.changed import DONE, moment, short, summary
+from workbench.dashboard.listing import Listing, Within, button
+from workbench.dashboard.standing import reading_note
+from workbench.history import changes as history
+from workbench.history.undo import told, undo
+from workbench.widgets.content import Content, Element, element
+
+_AT_ONCE = 30
+_RECORDS_SHOWN = 50
+_WHAT = (
+    "Everything that was changed, whoever and whatever changed it. Undoing a set is a change "
+    "like any other: it can be undone too."
+)
+
+
+async def history_page(within: Within) -> list[Any]:
+    """Return the widgets of the page."""
+    listing = Past(within)
+    await listing.load()
+    listing.show()
+    note = reading_note(within.standing)
+    head = Content(element("h1", "History"), element("p", _WHAT, kind="wb-soft"), note)
+    return [head, listing.content, listing.messages]
+
+
+class Past(Listing):
+    """The changesets of a world, the latest first. Each can be opened, and undone."""
+
+    empty = "Nothing is kept of what was changed in this world."
+
+    def __init__(self, within: Within) -> None:
+        super().__init__(within)
+        self._limit = _AT_ONCE
+        self.sets: dict[str, dict[str, Any]] = {}
+        self.opened: dict[str, list[dict[str, Any]]] = {}
+
+    async def load(self, *, further: bool = False) -> None:
+        self._limit += _AT_ONCE * further
+        found = await history.changesets(
+            self.within.wb.database,
+            which=history.Which(world=self.within.world.id),
+            limit=self._limit + 1,
+        )
+        self.sets = {str(one["changeset"]): one for one in found[: self._limit]}
+        self.more = len(found) > self._limit
+
+    async def do(self, verb: str, which: str) -> str:
+        if verb == "undo":
+            return await self._undo(which)
+        if which in self.opened:
+            del self.opened[which]
+        else:
+            self.opened[which] = await history.fields(
+                self.within.wb.database,
+                self.within.world.id,
+                UUID(which),
+                limit=_RECORDS_SHOWN + 1,
+            )
+        return ""
+
+    async def _undo(self, which: str) -> str:
+        """Show what it would do, ask, and do it."""
+        database = self.within.wb.database
+        would = told(await undo(database, which, dry_run=True))
+        if not await self.messages.confirm("Undo this?", " ".join(would), agree="Undo"):
+            return ""
+        said = told(await undo(database, which))
+        await self.load()
+        return f"Undone. {' '.join(said)}"
+
+    def lines(self) -> list[Element]:
+        return [self._line(key, one) for key, one in self.sets.items()]
+
+    def _line(self, key: str, one: dict[str, Any]) -> Element:
+        words = one["reason"] or summary(one)
+        about = [moment(one["at"]), one["by"], summary(one) if one["reason"] else "", one["source"]]
+        is_open = key in self.opened
+        show = button("Hide" if is_open else "Show", f"What was changed: {words}", f"open/{key}")
+        show["attributes"]["aria-expanded"] = str(is_open).lower()
+        doing = [show]
+        if self.within.standing.role != "viewer":
+            doing.append(button("Undo", f"Undo: {words}", f"undo/{key}"))
+        return element(
+            "li",
+            element(
+                "div",
+                element("p", element("strong", words)),
+                element("small", *(element("span", a) if isinstance(a, str) else a for a in about)),
+                _records(self.opened[key]) if is_open else None,
+            ),
+            element("div", *doing, kind="wb-doing"),
+        )
+
+
+def _records(rows: list[dict[str, Any]]) -> Element:
+    """Describe what happened to each record of a changeset."""
+    groups = [list(of) for _, of in groupby(rows, key=lambda row: row["change"])]
+    lines = [_record(group) for group in groups[:_RECORDS_SHOWN]]
+    if len(groups) > _RECORDS_SHOWN:
+        lines.append(element("li", "… and more."))
+    return element("ul", *lines, kind="wb-details")
+
+
+def _record(rows: list[dict[str, Any]]) -> Element:
+    first = rows[0]
+    noun = first["entity"].replace("_", " ")
+    named = f"{noun} “{first['name']}”" if first["name"] else noun
+    fields = rows if first["operation"] == "update" else []
+    return element(
+        "li",
+        element("span", f"{named} {DONE[first['operation']]}"),
+        *(
+            element(
+                "div",
+                element("span", f"{row['column']}: ", kind="wb-soft"),
+                element("span", short(row["before"]), kind="wb-before"),
+                element("span", " → "),
+                element("span", short(row["after"]), kind="wb-after"),
+            )
+            for row in fields
+        ),
+    )
