@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import expect
 
-from workbench.dashboard.app import title
+from workbench.dashboard.finding import title
 from workbench.dashboard.state import STORY_ENTITIES
 
 
@@ -341,4 +341,21 @@ async def test_trash_and_history_are_pages_of_a_world(reader, there):
     await reader.page.reload()
     await expect(reader.page.get_by_role("heading", name="History", level=1)).to_be_visible()
     await there.books.remove(book.id)
+    assert reader.problems == []
+
+
+async def test_control_k_finds_and_opens_a_record_and_a_page(reader):
+    await reader.open("Dracula")
+    await reader.page.keyboard.press("Control+k")
+    field = reader.page.get_by_test_id("palette")
+    await expect(field).to_be_focused()
+    await reader.page.keyboard.type("mina")
+    option = reader.page.get_by_role("option", name="Mina Harker")
+    await expect(option.first).to_contain_text("persona")
+    await reader.page.keyboard.press("Enter")
+    await expect(reader.field("name")).to_have_value("Mina Harker")
+    await reader.page.get_by_role("button", name="Search", exact=True).click()
+    await reader.page.keyboard.type("tras")
+    await reader.page.keyboard.press("Enter")  # before anything was found
+    await expect(reader.page.get_by_role("heading", name="Trash", level=1)).to_be_visible()
     assert reader.problems == []

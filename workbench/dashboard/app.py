@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import ipywidgets
 from IPython.display import display
 
+from workbench.dashboard.finding import places, title
 from workbench.dashboard.listing import Within
 from workbench.dashboard.members import members_page
 from workbench.dashboard.past import history_page
@@ -28,7 +29,6 @@ from workbench.dashboard.trash import trash_page
 from workbench.dashboard.undoing import SOURCE, Undoing
 from workbench.dashboard.world import world_page
 from workbench.dashboard.worlds import worlds_page
-from workbench.entities import ENTITIES
 from workbench.entities.characters import unturned
 from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
@@ -37,7 +37,9 @@ from workbench.store.rights import Standing, standing
 from workbench.widgets.content import Content, element
 from workbench.widgets.editor import Editor
 from workbench.widgets.keys import Keys
+from workbench.widgets.palette import Palette
 from workbench.widgets.panel import Panel
+from workbench.widgets.source import Choice
 from workbench.widgets.tasks import TaskSet
 from workbench.workspace import Workspace
 
@@ -68,7 +70,12 @@ class Dashboard(ipywidgets.GridBox):
         self.page = ipywidgets.VBox()
         self.page.add_class("wb-page")
         main = Panel([self.notice, self.page, self.shortcuts])
-        super().__init__([self.nav, main])
+        self.palette = Palette(self._places, self._go)
+        aside = ipywidgets.VBox([self.palette, self.nav])
+        aside.add_class("wb-aside")
+        self.world: World | None = None
+        self.mine: Standing | None = None
+        super().__init__([aside, main])
         self.add_class("wb-dashboard")
         self.state.go(place or Place())
         self.state.observe(lambda _: self.tasks.start(self.show()), "place")
@@ -79,6 +86,10 @@ class Dashboard(ipywidgets.GridBox):
             await (self._undo if action == "undo" else self._redo)()
         elif await self._may_leave():
             self.state.go(action)
+
+    async def _places(self, term: str) -> list[Choice]:
+        member = self.mine is not None and self.mine.member
+        return await places(self.workspace, self.world, term, member=member)
 
     async def _may_leave(self) -> bool:
         """Ask before a form with something unsaved in it goes away."""
@@ -119,6 +130,7 @@ class Dashboard(ipywidgets.GridBox):
             self.state.problem = str(error)
             return
         mine = None if world is None else await standing(self.workspace.database, world.id)
+        self.world, self.mine = world, mine
         await self._draw_nav(world, mine)
         try:
             page = await self._page(place, world, mine)
@@ -200,13 +212,7 @@ class Dashboard(ipywidgets.GridBox):
     def _done(self, words: str) -> None:
         """Say what was done, and count again what it may have changed."""
         self.state.said = words
-        self.tasks.start(self._count_again())
-
-    async def _count_again(self) -> None:
-        place = self.state.place
-        if place.world is not None:
-            world = await self.workspace.worlds.get(place.world)
-            await self._draw_nav(world, await standing(self.workspace.database, world.id))
+        self.tasks.start(self._draw_nav(self.world, self.mine))
 
     async def _draw_nav(self, world: World | None, mine: Standing | None) -> None:
         items = [_item("All worlds", str(Place()), current=world is None)]
@@ -255,11 +261,6 @@ def _close(widget: Any) -> None:
     for child in getattr(widget, "children", ()):
         _close(child)
     widget.close()
-
-
-def title(entity: str) -> str:
-    """Return what the page of `entity` is called."""
-    return (entity if entity in PAGES else ENTITIES[entity].plural).capitalize()
 
 
 def _item(text: str, action: str, *, current: bool, count: int | None = None) -> dict[str, Any]:

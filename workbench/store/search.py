@@ -13,7 +13,7 @@ from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.entities.base import Entity
 
-__all__ = ["narrowed"]
+__all__ = ["found_ids", "narrowed"]
 
 _FEW = 1_000
 _SPECIAL, _ESCAPED = re.compile(r"([\\%_])"), r"\\\1"
@@ -35,10 +35,21 @@ async def narrowed(
     """
     if not parts or not entity.in_world or database.moment is not None:  # the index is of now
         return []
+    found = await found_ids(database, entity, parts, world, _FEW + 1)
+    return [entity.table.c.id.in_(found)] if len(found) <= _FEW else []
+
+
+async def found_ids(
+    database: Database,
+    entity: Entity[Any, Any],
+    parts: Sequence[str],
+    world: UUID | None,
+    most: int,
+) -> list[UUID]:
+    """Return the ids of at most so many records, in the trash too, whose names hold each part."""
     patterns = [f"%{_SPECIAL.sub(_ESCAPED, part)}%" for part in parts]
     find = getattr(func.rules, f"found_{entity.name}")
-    statement = select(find(literal(patterns, ARRAY(Text)), world, _FEW + 1))
+    statement = select(find(literal(patterns, ARRAY(Text)), world, most))
     async with database.reading() as connection:
         with translated(entity.name):
-            found: list[UUID] = await connection.scalar(statement) or []
-    return [entity.table.c.id.in_(found)] if len(found) <= _FEW else []
+            return await connection.scalar(statement) or []

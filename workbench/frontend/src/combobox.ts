@@ -13,6 +13,8 @@ export interface ComboboxOptions {
   /** Show choices above the ones found, such as "(empty)" in a filter. */
   fixed?: Choice[];
   testId?: string;
+  /** Enter takes the first choice even before it has come: for who types faster than that. */
+  eager?: boolean;
   find(term: string): Promise<Choice[]>;
   chosen(choice: Choice | null): void;
 }
@@ -31,6 +33,8 @@ export class Combobox {
   private at = -1;
   private asked = 0;
   private opened = false;
+  private awaited = false;
+  private entered = false;
 
   constructor(private readonly options: ComboboxOptions) {
     this.value = options.value;
@@ -48,7 +52,10 @@ export class Combobox {
       "aria-controls": id,
       "data-testid": options.testId,
       placeholder: options.placeholder ?? "Search…",
-      input: search,
+      input: () => {
+        this.awaited = true;
+        search();
+      },
       focus: () => this.input.select(),
       click: () => this.open(),
       keydown: (event: KeyboardEvent) => this.key(event),
@@ -131,6 +138,11 @@ export class Combobox {
     }
     this.list.replaceChildren(...this.choices.map((choice, index) => this.item(choice, index)));
     this.move(term && this.choices.length ? 0 : -1);
+    if (term !== this.input.value) return; // more was typed meanwhile
+    this.awaited = false;
+    const first = this.choices[0];
+    if (this.entered && first) this.choose(first);
+    this.entered = false;
   }
 
   private item(choice: Choice, index: number): HTMLLIElement {
@@ -155,7 +167,8 @@ export class Combobox {
       this.move(this.at + (event.key === "ArrowDown" ? 1 : -1));
     } else if (event.key === "Enter" && this.opened) {
       const choice = this.choices[this.at];
-      if (choice) this.choose(choice);
+      if (this.options.eager && this.awaited) this.entered = true;
+      else if (choice) this.choose(choice);
       else if (this.input.value.trim() === "" && this.options.clearable) this.choose(null);
       event.preventDefault();
     } else if (event.key === "Escape" && this.opened) {
