@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 
 from workbench.errors import UnreadableFile
+from workbench.transfer.arrow_parts import MARK, parts_of
 from workbench.transfer.findings import Findings
 from workbench.transfer.headers import named
 from workbench.transfer.source import Feed, Opening, Rows
 
 _PIECE_ROWS = 20_000
 _PIECE_BYTES = 2**24
-_ARROW_MARK = b"ARROW1"
+_LARGEST_BATCH_BYTES = 2**26  # to be read whole
+_LARGEST_UNPACKED_BYTES = 2**28  # of what can only be in memory whole
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 Batches = Callable[[], Iterator[pa.RecordBatch]]
@@ -53,30 +58,100 @@ def open_arrow(opening: Opening) -> Feed:
     """Return an Arrow file (also called Feather) or stream, open."""
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with pa.OSFile(str(opening.path)) as source:
-            if _starts(opening.path, _ARROW_MARK):
-                file = pa.ipc.open_file(source)
-                whole: Iterator[pa.RecordBatch] = map(
-                    file.get_batch, range(file.num_record_batches)
-                )
-            else:
-                whole = iter(pa.ipc.open_stream(source))
-            for batch in whole:
-                batch.validate(full=True)  # what is wrong inside would else crash the process
-                for start in range(0, batch.num_rows, _PIECE_ROWS):
-                    yield batch.slice(start, _PIECE_ROWS)
+        if _is_large(opening):
+            return _mapped(opening)
+        return _whole(opening.path)
 
     def schema() -> pa.Schema:
         with pa.OSFile(str(opening.path)) as source:
-            is_file = _starts(opening.path, _ARROW_MARK)
-            return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source).schema
+            return _reader(source, opening.path).schema
 
     return _feed(opening, "an Arrow file", schema, batches, lambda: 0)
 
 
-def _starts(path: Path, mark: bytes) -> bool:
+def _is_large(opening: Opening) -> bool:
+    """Whether a part of the file is too large to be read whole.
+
+    UnreadableFile if there is no other way.
+    """
+    parts = list(parts_of(opening.path))
+    largest = max((part.size_bytes for part in parts), default=0)
+    shared = sum(part.size_bytes for part in parts if part.shared)
+    packed = any(part.packed for part in parts)
+    whole = max(largest, shared) if packed else shared
+    if whole > _LARGEST_UNPACKED_BYTES:
+        raise UnreadableFile(
+            opening.file,
+            f"A batch of it takes {whole // 2**20:,} MB at once, unpacked. Write it with "
+            "smaller batches (100,000 rows each), without compression, or as Parquet.",
+        )
+    return largest > _LARGEST_BATCH_BYTES and not packed
+
+
+def _whole(path: Path) -> Iterator[pa.RecordBatch]:
+    """Give the rows of batches, each of which is read whole."""
+    with pa.OSFile(str(path)) as source:
+        reader = _reader(source, path)
+        if isinstance(reader, pa.RecordBatchFileReader):
+            batches: Iterator[pa.RecordBatch] = map(
+                reader.get_batch, range(reader.num_record_batches)
+            )
+        else:
+            batches = iter(reader)
+        for batch in batches:
+            batch.validate(full=True)  # what is wrong inside would else crash the process
+            rows = _rows_at_once(batch)
+            for start in range(0, batch.num_rows, rows):
+                yield batch.slice(start, rows)
+
+
+def _mapped(opening: Opening) -> Iterator[pa.RecordBatch]:
+    """Give the rows of batches that are too large to be read whole.
+
+    The file is mapped into memory anew for each piece, so that what was read is let go. It is a
+    copy that is mapped: where a mapped file is cut short, the whole process is killed.
+    """
+    with TemporaryDirectory(prefix="workbench-") as folder:
+        copy = Path(folder) / "copy.arrow"
+        try:
+            shutil.copyfile(opening.path, copy)
+        except OSError as error:
+            raise UnreadableFile(
+                opening.file,
+                f"This has large batches, so it must be copied to the folder for temporary files "
+                f"first, and cannot be ({error.strerror}).",
+            ) from None
+        number = start = 0
+        while True:
+            with pa.memory_map(str(copy)) as source:
+                batch = _batch(_reader(source, copy), number)
+                if batch is None:
+                    return
+                piece = batch.slice(start, _rows_at_once(batch))
+                start += piece.num_rows
+                if start >= batch.num_rows:
+                    number, start = number + 1, 0
+                del batch
+            piece.validate(full=True)
+            yield piece
+            del piece
+
+
+def _batch(reader: Any, number: int) -> pa.RecordBatch | None:
+    if isinstance(reader, pa.RecordBatchFileReader):
+        return reader.get_batch(number) if number < reader.num_record_batches else None
+    return next(islice(reader, number, None), None)
+
+
+def _rows_at_once(batch: pa.RecordBatch) -> int:
+    row_bytes: int = batch.get_total_buffer_size() // max(batch.num_rows, 1)
+    return max(1, min(_PIECE_ROWS, _PIECE_BYTES // max(row_bytes, 1)))
+
+
+def _reader(source: pa.NativeFile, path: Path) -> Any:
     with path.open("rb") as handle:
-        return handle.read(len(mark)) == mark
+        is_file = handle.read(len(MARK)) == MARK
+    return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source)
 
 
 def _feed(

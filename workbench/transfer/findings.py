@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,6 +51,12 @@ class _Labels:
 
     def __len__(self) -> int:
         return len(self._others) + sum(bits.bit_count() for bits in self._bits.values())
+
+    def __contains__(self, label: object) -> bool:
+        if isinstance(label, int):
+            bit = 1 << (label & (1 << _LABEL_BITS) - 1)
+            return bool(self._bits.get(label >> _LABEL_BITS, 0) & bit)
+        return label in self._others
 
     def __iter__(self) -> Iterator[object]:
         yield from self._others
@@ -175,9 +181,9 @@ class Findings:
         whole = {file: rows for (of, file), rows in self._whole.items() if of == plural}
         return sum((some | whole).values())
 
-    def rejects(self, file: str, plural: str) -> set[object]:
+    def rejects(self, file: str, plural: str) -> Collection[object]:
         """Return what messages call the rows of a file that have a problem."""
-        return set(self._rejected.get((plural, file), ()))
+        return self._rejected.get((plural, file), _Labels())
 
     def refused(self, file: str) -> bool:
         """Whether a file has a problem that concerns all of its rows."""

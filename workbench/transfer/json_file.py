@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
@@ -16,11 +18,13 @@ from workbench.entities import ENTITIES, STORED, Entity, Link, Stored
 from workbench.errors import UnreadableFile, shown
 from workbench.transfer import nested
 from workbench.transfer.findings import Findings
-from workbench.transfer.json_text import Damaged, Records, records_of
+from workbench.transfer.json_long import LongList
+from workbench.transfer.json_records import Damaged, Document, document_of
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.tables import TABLES
 
 _PIECE_ROWS = 20_000
+_HASH_BYTES = 16
 _HALF_CHARACTER = "This holds half a character (a lone surrogate). Take it out."
 _WHOLE_MAXIMUM = 2**63 - 1
 
@@ -34,22 +38,23 @@ def open_json(opening: Opening, told: Stored[Any, Any] | None) -> list[Feed]:
         The table that the file's name tells, or the caller; of records that hold others, and of
         lists that are called as tables are, the file itself tells.
     """
-    records = records_of(opening)
+    document = document_of(opening)
     unread = Findings()
-    any_record = next(records(opening, unread), None)
+    any_record = next(document.records(unread), None)
     if any_record is None and not unread.any:
         opening.findings.note(f"{opening.file}: there are no rows.")
         return []
-    first = next((r for _, r in records(opening, Findings()) if isinstance(r, dict)), {})
+    first = next((r for _, r in document.records(Findings()) if isinstance(r, dict)), {})
     entity = ENTITIES.get(told.name) if told else nested.holder(first)
     if told is None and entity is None and nested.holds_tables(first):
-        return _tables(opening, records)
+        return _tables(opening, document)
     if entity is not None and nested.is_nested(first, entity):
-        return _nested(opening, records, entity)
+        document.learn()
+        return _nested(opening, document, entity)
     if told is None:
         raise UnreadableFile(opening.file, "Neither its name nor what is in it tells a table.")
-    types, count = _types(record for _, record in records(opening, Findings()))
-    return [_feed(opening, types, lambda findings: records(opening, findings), count)]
+    types, count = _types(record for _, record in document.values(Findings()))
+    return [_feed(opening, types, document.values, count)]
 
 
 def _feed(
@@ -90,14 +95,23 @@ def _resolved(kinds: Mapping[str, set[type]]) -> dict[str, pa.DataType]:
     }
 
 
-def _tables(opening: Opening, records: Records) -> list[Feed]:
+def _tables(opening: Opening, document: Document) -> list[Feed]:
     """Return the lists of one object, each of the table that it is called by."""
-    [(_, whole)] = records(opening, Findings())
     feeds = []
+    records = document.records(Findings())
+    _, whole = next(records)
     for plural, elements in whole.items() if isinstance(whole, dict) else ():
         part = replace(opening, file=f"{opening.file}, {plural}", stored=TABLES[plural])
         types, count = _types(elements)
-        feeds.append(_feed(part, types, partial(_numbered, elements), count))
+        # A long list is in no memory, but read from the file once more.
+        values: Callable[[Findings], Iterator[tuple[object, object]]] = (
+            partial(document.listed, plural)
+            if isinstance(elements, LongList)
+            else partial(_numbered, elements)
+        )
+        feeds.append(_feed(part, types, values, count))
+    if next(records, None) is not None:
+        raise UnreadableFile(opening.file, "It has more than one object whose lists are tables.")
     return feeds
 
 
@@ -105,20 +119,20 @@ def _numbered(elements: list[object], _: Findings) -> Iterator[tuple[object, obj
     yield from enumerate(elements, start=1)
 
 
-def _nested(opening: Opening, records: Records, entity: Entity[Any, Any]) -> list[Feed]:
+def _nested(opening: Opening, document: Document, entity: Entity[Any, Any]) -> list[Feed]:
     """Return the tables of records that hold others; the file is read for each of them."""
 
     def of(
         stored: Stored[Any, Any], quiet: Findings | None, findings: Findings
     ) -> Iterator[tuple[object, object]]:
-        seen: set[str] = set()
-        for row in _flat(records(opening, quiet or findings), entity):
-            if row.stored is stored and _new(row, seen):
-                yield row.place, row.values
+        with closing(_Seen()) as seen:
+            for row in _flat(document, quiet or findings, entity):
+                if row.stored is stored and seen.is_new(row):
+                    yield row.place, row.values
 
     tables: dict[str, dict[str, set[type]]] = {}
     counts: Counter[str] = Counter()
-    for row in _flat(records(opening, Findings()), entity):
+    for row in _flat(document, Findings(), entity):
         kinds = tables.setdefault(row.stored.name, {})
         counts[row.stored.name] += 1
         for name, value in row.values.items():
@@ -134,22 +148,44 @@ def _nested(opening: Opening, records: Records, entity: Entity[Any, Any]) -> lis
     return feeds
 
 
-def _flat(
-    records: Iterator[tuple[object, object]], entity: Entity[Any, Any]
-) -> Iterator[nested.Row]:
-    for number, record in records:
+def _flat(document: Document, findings: Findings, entity: Entity[Any, Any]) -> Iterator[nested.Row]:
+    for number, record in document.records(findings):
         if isinstance(record, dict):
-            yield from nested.rows(record, entity, f"{number}")
+            for row in nested.rows(record, entity, f"{number}"):
+                if document.outline:
+                    _refuse_long(document.opening, row)
+                yield row
 
 
-def _new(row: nested.Row, seen: set[str]) -> bool:
-    """Whether a row says what none before it has said: one persona is in many scenes."""
-    if isinstance(row.stored, Link):
-        return True
-    said = json.dumps(row.values, sort_keys=True)
-    known = said in seen
-    seen.add(said)
-    return not known
+def _refuse_long(opening: Opening, row: nested.Row) -> None:
+    for name, value in row.values.items():
+        if isinstance(value, LongList):
+            raise UnreadableFile(
+                opening.file,
+                f"{row.place}.{name} is a long list that does not lie in {row.stored.plural}. "
+                "Take it out, or make it a file of its own.",
+            )
+
+
+class _Seen:
+    """What rows have said; how many there are makes no difference to the memory it takes."""
+
+    def __init__(self) -> None:
+        self._known = sqlite3.connect("", check_same_thread=False)  # a file of SQLite's own
+        self._known.execute("PRAGMA journal_mode = OFF")
+        self._known.execute("CREATE TABLE known (hash BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def is_new(self, row: nested.Row) -> bool:
+        """Whether a row says what none before it has said: one persona is in many scenes."""
+        if isinstance(row.stored, Link):
+            return True
+        said = json.dumps(row.values, sort_keys=True).encode()
+        digest = blake2b(said, digest_size=_HASH_BYTES).digest()
+        made = self._known.execute("INSERT OR IGNORE INTO known VALUES (?)", (digest,))
+        return made.rowcount > 0
+
+    def close(self) -> None:
+        self._known.close()
 
 
 _TYPES = {

@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench.entities import ENTITIES, LINKS, Entity, Link, Stored
 from workbench.transfer.headers import known_columns
+from workbench.transfer.json_long import LongList
 from workbench.transfer.lookups import lookups
 from workbench.transfer.tables import TABLES
 
@@ -124,4 +125,6 @@ def _link(inside: _Inside, child: Entity[Any, Any]) -> Link[Any, Any] | None:
 
 
 def _is_list_of_records(value: Any) -> bool:
+    if isinstance(value, LongList):
+        return True
     return isinstance(value, list) and all(isinstance(one, Mapping | str) for one in value)

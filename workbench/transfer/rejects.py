@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -37,7 +38,8 @@ from workbench.transfer.workbook_xml import Cell
 Writer: TypeAlias = Callable[[Path], None]
 
 _PROBLEM_CHARACTERS = 2_000
-_NOT_LISTED = "This row has a problem; too many were found to list them all."
+_AT_ONCE_ROWS = 20_000
+_AT_ONCE_BYTES = 2**24
 
 
 @dataclass
@@ -63,13 +65,14 @@ class Rejects:
             labels = findings.rejects(feed.file, feed.stored.plural)
             if not labels or findings.refused(feed.file):
                 continue  # what is refused as a whole is itself what is to be mended
-            mine = told.get(feed.file, {})
-            problems = {label: mine.get(label, _NOT_LISTED) for label in labels}
-            if feed.path is None:
-                kept = _table(feed, problems)
-                if self.folder is None or not feed.written or not kept.num_rows:
-                    self.written[feed.file] = kept
-                    continue
+            problems = Problems(labels, told.get(feed.file, {}))
+            if feed.path is None and (
+                self.folder is None
+                or not feed.written
+                or not any(table.num_rows for table in _tables(feed, problems))
+            ):
+                self.written[feed.file] = _table(feed, problems)
+                continue
             # Rows that a plan has kept are of no file any more, whose name could tell their table.
             several = feed.path is None or sum(other.path == feed.path for other in feeds) > 1
             self.written[feed.file] = self._write(feed, problems, several=several)
@@ -166,15 +169,29 @@ def _table(feed: Feed, problems: Problems) -> pa.Table:
     return pa.concat_tables(tables)
 
 
+def _tables(feed: Feed, problems: Problems) -> Iterator[pa.Table]:
+    """Give the rejected rows a bounded number of them at a time; perhaps a table without any."""
+    waiting: list[pa.Table] = []
+    rows = size = 0
+    for piece in feed.rows(Findings()):
+        table, _ = _kept(piece, problems)
+        if table.num_rows or not waiting:
+            waiting.append(table)
+            rows, size = rows + table.num_rows, size + table.nbytes
+        if rows >= _AT_ONCE_ROWS or size >= _AT_ONCE_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [table.slice(0, 0)], 0, 0
+    yield pa.concat_tables(waiting)
+
+
 def _kept(rows: Rows, problems: Problems) -> tuple[pa.Table, pa.Array]:
     """Return those of `rows` that have problems, with these, and what messages call them."""
-    known = pa.array(list(problems), rows.labels.type)
-    at = pc.indices_nonzero(pc.is_in(rows.labels, value_set=known))
+    told = pa.array([problems.of(label) for label in rows.labels.to_pylist()], pa.string())
+    at = pc.indices_nonzero(told.is_valid())
     labels, table = rows.labels.take(at), rows.cells.take(at)
     if REJECTED_FOR in table.column_names[:1]:  # of an earlier import
         table = table.remove_column(0)
-    said = pa.array([problems[label] for label in labels.to_pylist()], pa.string())
-    return table.add_column(0, REJECTED_FOR, said), labels
+    return table.add_column(0, REJECTED_FOR, told.take(at)), labels
 
 
 def _writer(feed: Feed, problems: Problems) -> tuple[Writer, str]:
@@ -184,9 +201,8 @@ def _writer(feed: Feed, problems: Problems) -> tuple[Writer, str]:
     """
     flat: Writer = partial(_write_flat, feed, problems)
     if feed.path is None:
-        table = pa.concat_tables([_kept(rows, problems)[0] for rows in feed.rows(Findings())])
-        texts = all(is_text(column) for column in table.columns)
-        return (partial(_write_texts, table), ".csv") if texts else (flat, ".jsonl")
+        texts = all(is_text(column) for column in next(_tables(feed, problems)).columns)
+        return (partial(_write_texts, feed, problems), ".csv") if texts else (flat, ".jsonl")
     opening = reopened(feed)
     ending = opening.path.suffix
     kind = ending.casefold()
@@ -201,21 +217,27 @@ def _writer(feed: Feed, problems: Problems) -> tuple[Writer, str]:
     return partial(write_csv, opening, feed, problems), ending
 
 
-def _write_texts(table: pa.Table, place: Path) -> None:
-    columns = [Written(name, "text") for name in table.column_names]
-    writer_of("csv")(place, columns, table.to_batches())
+def _write_texts(feed: Feed, problems: Problems, place: Path) -> None:
+    tables = _tables(feed, problems)
+    first = next(tables)
+    columns = [Written(name, "text") for name in first.column_names]
+    batches = (batch for table in chain([first], tables) for batch in table.to_batches())
+    writer_of("csv")(place, columns, batches)
 
 
 def _write_columns(opening: Opening, feed: Feed, problems: Problems, place: Path) -> None:
-    tables = [_kept(rows, problems)[0] for rows in feed.rows(Findings())]
-    whole = pa.concat_tables(tables)
-    if opening.path.suffix.casefold() in PARQUET:
-        from pyarrow import parquet
+    tables = _tables(feed, problems)
+    first = next(tables)
+    with place.open("wb") as out:
+        if opening.path.suffix.casefold() in PARQUET:
+            from pyarrow import parquet
 
-        parquet.write_table(whole, place)
-    else:
-        with pa.OSFile(str(place), "wb") as out, pa.ipc.new_file(out, whole.schema) as made:
-            made.write_table(whole)
+            made = parquet.ParquetWriter(out, first.schema)
+        else:
+            made = pa.ipc.new_file(out, first.schema)
+        with made:
+            for table in chain([first], tables):
+                made.write_table(table)
 
 
 def _write_flat(feed: Feed, problems: Problems, place: Path) -> None:
@@ -244,8 +266,8 @@ def _write_workbook(opening: Opening, feed: Feed, problems: Problems, place: Pat
         with WorkbookFile(place) as made, made.sheet(source.name, names) as sheet:
             sheet.add([_cell(cell) for cell in header])
             for number, (_, cells) in enumerate(rows, start=1):
-                if number in problems:
-                    row = [Cell(problems[number]), *_listed(cells)[again:]]
+                if (problem := problems.of(number)) is not None:
+                    row = [Cell(problem), *_listed(cells)[again:]]
                     sheet.add([_cell(cell) for cell in row])
     finally:
         workbook.close()

@@ -5,21 +5,36 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from workbench.transfer.columns import REJECTED_FOR
 from workbench.transfer.csv_form import Form, form_of
 from workbench.transfer.dialect import utf8_blocks
 from workbench.transfer.findings import Findings
-from workbench.transfer.json_text import is_lines, raw_lines, records_of
+from workbench.transfer.json_records import document_of
+from workbench.transfer.json_text import raw_lines
 from workbench.transfer.source import Feed, Opening
 
-Problems: TypeAlias = Mapping[object, str]
-"""What is wrong with rows, by what messages call them."""
-
+_NOT_LISTED = "This row has a problem; too many were found to list them all."
 _SWALLOWED = "This lies in a quote that opens above and never closes."
+
+
+@dataclass(frozen=True)
+class Problems:
+    """What is wrong with rows, by what messages call them.
+
+    There may be millions of them, so they are not listed with what is wrong: `told` may have
+    that of some only.
+    """
+
+    labels: Collection[object]
+    told: Mapping[object, str]
+
+    def of(self, label: object) -> str | None:
+        """Return what is wrong with a row, if anything is."""
+        return self.told.get(label, _NOT_LISTED) if label in self.labels else None
 
 
 def write_csv(opening: Opening, _feed: Feed, problems: Problems, place: Path) -> None:
@@ -37,7 +52,7 @@ def write_csv(opening: Opening, _feed: Feed, problems: Problems, place: Path) ->
         out.write(head[: form.start].decode())
         out.write(REJECTED_FOR + stop + _row(form, first, end, again=again))
         for number, row in _numbered(opening, form, len(header)):
-            problem = problems.get(number) if number else _SWALLOWED
+            problem = problems.of(number) if number else _SWALLOWED
             if problem is not None:
                 out.write(_cell(problem, stop) + stop + _row(form, row, end, again=again))
 
@@ -112,18 +127,20 @@ def write_json(opening: Opening, _feed: Feed, problems: Problems, place: Path) -
 
     What is no record, or no JSON at all, stands in one as `record`.
     """
-    if is_lines(opening):
-        with _Out(place, "utf-8") as out:
-            for number, line in raw_lines(opening, Findings()):
-                if number in problems:
-                    out.write(_line(line.decode(), problems[number]) + "\n")
-        return
-    records = [
-        _with_problem(record, problems[number])
-        for number, record in records_of(opening)(opening, Findings())
-        if number in problems
-    ]
-    place.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    with _Out(place, "utf-8") as out:
+        document = document_of(opening)
+        if document.form == "lines":
+            for line_number, line in raw_lines(opening, Findings()):
+                if (problem := problems.of(line_number)) is not None:
+                    out.write(_line(line.decode(), problem) + "\n")
+            return
+        before = "["
+        for number, record in document.values(Findings()):
+            if (problem := problems.of(number)) is not None:
+                said = json.dumps(_with_problem(record, problem), ensure_ascii=False, indent=1)
+                out.write(before + "\n " + said.replace("\n", "\n "))
+                before = ","
+        out.write("\n]\n" if before == "," else "[]\n")
 
 
 def _line(line: str, problem: str) -> str:

@@ -81,7 +81,7 @@ def _rejected(table: Staged, findings: Findings) -> list[int]:
     for number, source in enumerate(table.sources):
         file = source.source.file
         if not findings.refused(file):
-            numbers += table.numbers(number, findings.rejects(file, table.stored.plural))
+            numbers += table.numbers(number, set(findings.rejects(file, table.stored.plural)))
     return numbers
 
 

@@ -2,7 +2,7 @@
 
 A workbook is a zip file of XML. Nothing is unpacked before its size is known to be sane, and no
 part may declare entities; a sheet goes through the parser row by row, so a large one takes no
-more memory than a small one (but for the texts that its cells share).
+more memory than a small one; the texts that its cells share go to temporary files.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from workbench.errors import UnreadableFile
+from workbench.transfer.shared_texts import SharedTexts
 from workbench.transfer.workbook_xml import (
     COLUMNS,
     Cell,
@@ -33,7 +34,7 @@ _CHUNK_BYTES = 2**20
 _PLAIN_BYTES = 2**24  # nobody minds if this much comes out of a small file
 _MAXIMUM_RATIO = 100  # what Excel writes unpacks to 5 to 30 times its size
 _MAXIMUM_PARTS = 10_000
-_MAXIMUM_TEXTS_BYTES = 2**28  # of texts that cells share: these are held in memory
+_MAXIMUM_TEXTS_BYTES = 2**32  # of texts that cells share: most of them go to the disk
 _OLE = b"\xd0\xcf\x11\xe0"
 
 
@@ -68,7 +69,7 @@ class Workbook:
                 ".csv and import it again.",
             ) from None
         self._since_1904 = False
-        self._texts: list[str] | None = None
+        self._texts: SharedTexts | None = None
         self.share = 0.0
         """How much of the part that is being parsed has been, from 0 to 1."""
         try:
@@ -82,6 +83,8 @@ class Workbook:
     def close(self) -> None:
         """Close the file."""
         self._zip.close()
+        if self._texts is not None:
+            self._texts.close()
 
     def rows(self, sheet: Sheet) -> Iterator[tuple[int, dict[int, Cell]]]:
         """Give the rows of a sheet that have cells: their number from 1, and the cells by place.
@@ -208,18 +211,22 @@ class Workbook:
             if shows_date(format, formats.get(format, ""))
         )
 
-    def _shared_texts(self) -> list[str]:
+    def _shared_texts(self) -> SharedTexts:
         part = "xl/sharedStrings.xml"
+        parser = TextsParser()
         if part not in self._zip.namelist():
-            return []
+            return parser.texts
         size = self._zip.getinfo(part).file_size
         if size > _MAXIMUM_TEXTS_BYTES:
             raise UnreadableFile(
                 self._file, f"This workbook has {size:,} bytes of texts. Save it as CSV."
             )
-        parser = TextsParser()
-        for _ in self._parse(part, parser):
-            pass
+        try:
+            for _ in self._parse(part, parser):
+                pass
+        except UnreadableFile:
+            parser.texts.close()
+            raise
         return parser.texts
 
     def _merged(self, sheet: Sheet) -> list[tuple[int, int, int]]:
@@ -230,16 +237,14 @@ class Workbook:
         pattern = re.compile(
             rb'<(?:\w+:)?mergeCell [^>]*?\bref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"'
         )
-        found: list[tuple[int, int, int]] = []
+        found: dict[tuple[int, int, int], None] = {}
         with self._open(sheet.part) as handle:
             tail, behind = b"", False
             while data := handle.read(_CHUNK_BYTES):
                 tail = tail[-1_000:] + data
                 behind = behind or b"mergeCell" in tail
                 if behind:
-                    found += [
-                        (column_place(column.decode()), int(first), int(last))
-                        for column, first, last in pattern.findall(tail)
-                        if int(last) > int(first)
-                    ]
-        return list(dict.fromkeys(found))[:COLUMNS]
+                    for column, first, last in pattern.findall(tail):
+                        if int(last) > int(first) and len(found) < COLUMNS:
+                            found[column_place(column.decode()), int(first), int(last)] = None
+        return list(found)

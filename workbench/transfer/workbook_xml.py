@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from xml.parsers import expat
 
+from workbench.transfer.shared_texts import SharedTexts
+
 _MAXIMUM_CELL_CHARACTERS = 2**23  # Excel itself puts up with 32,767
 _TEXTS = frozenset({"v", "t", "f"})  # elements that hold what a cell shows
 COLUMNS = 16_384  # as many as Excel has
@@ -63,11 +65,16 @@ class TextsParser(Parser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.texts: list[str] = []
+        self.texts = SharedTexts()
         self._parts: list[str] = []
         self._phonetic = False
         self._expat.StartElementHandler = self._start
         self._expat.EndElementHandler = self._end
+
+    def feed(self, data: bytes) -> None:
+        super().feed(data)
+        if sum(map(len, self._parts)) > _MAXIMUM_CELL_CHARACTERS:
+            raise RefusedPart("has a text that is far larger than Excel would make one")
 
     def _start(self, name: str, said: dict[str, str]) -> None:
         name = _local(name)
@@ -85,15 +92,22 @@ class TextsParser(Parser):
         elif name == "rPh":
             self._phonetic = False
         elif name == "si":
-            self.texts.append(_unescaped("".join(self._parts)))
+            try:
+                self.texts.append(_unescaped("".join(self._parts)))
+            except OSError as error:
+                raise RefusedPart(
+                    f"has more texts than the folder for temporary files takes ({error.strerror})"
+                ) from None
+            self._parts = []
 
 
 class SheetParser(Parser):
     """Makes rows of cells out of the elements of a sheet."""
 
-    def __init__(self, texts: list[str], dates: frozenset[int], *, since_1904: bool) -> None:
+    def __init__(self, texts: SharedTexts, dates: frozenset[int], *, since_1904: bool) -> None:
         super().__init__()
-        self._texts, self._dates, self._since_1904 = texts, dates, since_1904
+        self._texts = texts.first if texts.all_in_memory else texts
+        self._dates, self._since_1904 = dates, since_1904
         self._ready: list[tuple[int, dict[int, Cell]]] = []
         self._number = 0
         self._cells: dict[int, Cell] = {}
