@@ -9,24 +9,30 @@ from workbench.entities.base import Entity
 AUTHOR = "coalesce(u.email, CASE WHEN e.userid IS NULL THEN e.login ELSE 'somebody' END)"
 """Who made the change `e`, of the user `u`; a login where nobody stood behind it."""
 
+SOURCE = "nullif(concat_ws(': ', e.source, o.place), '')"
+# Which row of a file the change came from: changes and rows go up together in each stretch.
+PLACE = """
+LEFT JOIN LATERAL (
+  SELECT o.file || ', row ' || o.rows[s.number] + e.id - o.changes[s.number] AS place
+  FROM history.origin AS o, LATERAL (SELECT width_bucket(e.id, o.changes) AS number) AS s
+  WHERE o.worldid = e.worldid AND o.changesetid = e.changesetid AND o.entity = e.entity
+    AND e.id BETWEEN o.first AND o.last AND e.id < o.changes[s.number] + o.counts[s.number]
+  LIMIT 1
+) AS o ON true
+""".strip()
+
 # Of a row that came or went, the fields that hold something; of one that changed, what did.
-HISTORY = """
+HISTORY = (
+    """
 SELECT e.changed_at AS at, {author} AS by, e.reason, e.entity, e.recordid AS record,
   coalesce(e.new ->> 'name', e.old ->> 'name') AS name, e.key,
-  nullif(concat_ws(': ', e.source, o.place), '') AS source, e.operation, f.name AS "column",
+  {source} AS source, e.operation, f.name AS "column",
   e.old ->> f.name AS before, e.new ->> f.name AS after,
   e.changesetid AS changeset, e.version, e.id AS change
 FROM (
   SELECT * FROM history.entry AS e WHERE {which} ORDER BY e.id DESC LIMIT :limit
 ) AS e LEFT JOIN "user" AS u ON u.id = e.userid
-LEFT JOIN LATERAL (
-  SELECT o.file || ', row ' || o.rows[array_position(o.ids, e.recordid)] AS place
-  FROM history.origin AS o
-  WHERE e.key IS NULL AND o.worldid = e.worldid AND o.changesetid = e.changesetid
-    AND o.entity = e.entity AND e.recordid BETWEEN o.first AND o.last
-    AND e.recordid = ANY (o.ids)
-  LIMIT 1
-) AS o ON true
+{place}
 LEFT JOIN LATERAL (
   SELECT k AS name FROM jsonb_object_keys(coalesce(e.new, e.old)) AS k
   WHERE e.operation NOT IN ('insert', 'delete')
@@ -35,15 +41,25 @@ LEFT JOIN LATERAL (
 ) AS f ON true
 ORDER BY e.id DESC, f.name
 """.replace("{author}", AUTHOR)
-CHANGES = """
+    .replace("{source}", SOURCE)
+    .replace("{place}", PLACE)
+)
+CHANGES = (
+    """
 SELECT e.changed_at AS at, {author} AS by, e.entity, e.recordid AS record,
   coalesce(e.new ->> 'name', e.old ->> 'name') AS name, e.key, e.operation,
   ARRAY(SELECT jsonb_object_keys(CASE WHEN e.operation <> 'delete' THEN e.new END) ORDER BY 1)
     AS columns,
-  e.reason, e.source, e.changesetid AS changeset, e.version, e.id AS change
-FROM history.entry AS e LEFT JOIN "user" AS u ON u.id = e.userid
-WHERE {which} ORDER BY e.id DESC LIMIT :limit
+  e.reason, {source} AS source, e.changesetid AS changeset, e.version, e.id AS change
+FROM (
+  SELECT * FROM history.entry AS e WHERE {which} ORDER BY e.id DESC LIMIT :limit
+) AS e LEFT JOIN "user" AS u ON u.id = e.userid
+{place}
+ORDER BY e.id DESC
 """.replace("{author}", AUTHOR)
+    .replace("{source}", SOURCE)
+    .replace("{place}", PLACE)
+)
 # From the newest change of a changeset on to the newest one of another: few steps, however many
 # rows each has changed.
 CHANGESETS = """

@@ -110,14 +110,15 @@ ORIGIN = Table(
     Column("worldid", Uuid, nullable=False),
     Column("entity", Text, nullable=False),
     Column("file", Text, nullable=False),
-    Column("first", Uuid, nullable=False),
-    Column("last", Uuid, nullable=False),
-    Column("ids", ARRAY(Uuid), nullable=False),
-    Column("rows", ARRAY(Text), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("changes", ARRAY(BigInteger), nullable=False),
+    Column("counts", ARRAY(Integer), nullable=False),
+    Column("rows", ARRAY(Integer), nullable=False),
     PrimaryKeyConstraint("id", name="pk_origin"),
     schema="history",
 )
-"""From which rows of which files imported records came."""
+"""From which rows of which files changes came: the numbers of changes in stretches."""
 Index("ix_origin_worldid", ORIGIN.c.worldid, ORIGIN.c.changesetid, ORIGIN.c.entity, ORIGIN.c.last)
 
 FORGOTTEN = Table(

@@ -125,8 +125,8 @@ class Staged:
             found += (run.start + place for place in places)
         return found
 
-    def numbered(self) -> tuple[list[int], list[int | None]]:
-        """Return where runs of rows begin, and what makes row numbers of files of theirs.
+    def numbered(self) -> tuple[list[int], list[int], list[int | None]]:
+        """Return where runs of rows begin, their sources, and what makes row numbers of theirs.
 
         None stands for rows that are not of a file, or not called by numbers.
         """
@@ -136,7 +136,7 @@ class Staged:
             else None
             for run in self._runs
         ]
-        return [run.start for run in self._runs], added
+        return [run.start for run in self._runs], [run.source for run in self._runs], added
 
     def number(self, source: int, labels: pa.Array) -> pa.Array:
         """Return numbers for some more rows of a source, and learn what they are called."""
