@@ -96,6 +96,25 @@ async def test_up_down_up_with_data(database_url, wb):
     assert await shape(database_url, SHAPE, FUNCTIONS, TRIGGERS) == before
 
 
+async def test_rows_that_were_noted_by_record_are_told_by_change(database_url, wb, sql):
+    world = await wb.worlds.add(name="Denmark")
+    await wb.close()
+    await to(database_url, lambda config: command.downgrade(config, "0014"))
+    note = "SELECT history.note_rows($1, 'persona', 'personas.csv', ARRAY[$2::uuid], '{7}')"
+    async with sql.transaction():
+        one = await sql.fetchval(
+            "INSERT INTO persona (worldid, name, ownerid) "
+            "SELECT id, 'HAMLET', ownerid FROM world RETURNING id"
+        )
+        await sql.execute(note, world.id, one)
+    await to(database_url, "head")
+    noted = await sql.fetchrow(
+        "SELECT o.file, o.rows, o.counts, c.recordid FROM history.origin AS o "
+        "JOIN history.change AS c ON c.id = o.first AND o.changes = ARRAY[c.id] AND c.id = o.last"
+    )
+    assert tuple(noted) == ("personas.csv", [7], [1], one)
+
+
 @pytest.mark.parametrize(
     "revision", sorted(p.name[:4] for p in (scripts() / "versions").glob("0*.py"))
 )
