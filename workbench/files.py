@@ -274,16 +274,16 @@ class Files:
 
     async def restore(
         self,
-        path: Path | str,
+        path: Path | str | Sequence[Path | str],
         *,
         merge: bool = False,
         dry_run: bool = False,
         reason: str | None = None,
         progress: Callable[[Any], None] | bool | None = None,
     ) -> LoadReport:
-        """Bring the world in an archive into this database, all or nothing.
+        """Bring the world in an archive, or those in several, into this database, all or nothing.
 
-        It belongs to you then; ids, versions and times are new. With `merge`, the rows go into
+        They belong to you then; ids, versions and times are new. With `merge`, the rows go into
         your world of the same name, if there is one, as an import's do.
         `progress` is as for `load`.
 
@@ -297,17 +297,20 @@ class Files:
         from workbench.progress import watched
         from workbench.transfer.restore import restore
 
+        paths = [path] if isinstance(path, str | Path) else path
         with watched(progress) as watch:
             return await restore(
                 self.database,
-                Path(path),
+                [Path(one) for one in paths],
                 merge=merge,
                 dry_run=dry_run,
                 reason=reason,
                 progress=watch,
             )
 
-    def restoring(self, path: Path | str, **options: Any) -> Following[LoadReport]:
+    def restoring(
+        self, path: Path | str | Sequence[Path | str], **options: Any
+    ) -> Following[LoadReport]:
         """Restore as `restore` does, with its options, and give each step to an `async for`.
 
         Leaving the loop early undoes it.

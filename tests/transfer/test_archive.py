@@ -203,6 +203,71 @@ async def test_an_archive_reads_its_own_world_alone_and_each_table_once(
     assert [note for note in report.notes if "1 rows refer to a persona in the trash" in note]
 
 
+@pytest.fixture
+async def two(wb: Workspace, file: Path) -> list[Path]:
+    """Archives of two worlds, both with a persona called Hamlet."""
+    other = await wb.worlds.add(name="Wittenberg")
+    await wb.personas.add(worldid=other.id, name="Hamlet", kind="student")
+    out = io.BytesIO()
+    Image.new("L", (2, 3), 9).save(out, "PNG")
+    await wb.images.add(worldid=other.id, name="Ghost", content=out.getvalue())
+    await wb.archive(other, file.with_name("wittenberg.zip"))
+    return [file, file.with_name("wittenberg.zip")]
+
+
+async def test_several_archives_are_restored_as_one_import(
+    wb: Workspace, elsinore: World, two: list[Path], empty: Database, content_of: Any
+) -> None:
+    await wb.restore(two[0], merge=True)  # makes the thumbnail known
+    other = Workspace(empty)
+    report = await other.restore(two)
+    assert not report.problems
+    assert report.tables["worlds"].inserted == 2
+    assert report.tables["personas"].inserted == 3
+    [changeset] = (await other.changesets()).to_dict("records")
+    assert changeset["reason"] == "restored from elsinore.zip, wittenberg.zip"
+    copy = await other.worlds.get(name="Elsinore")
+    assert await content_of(wb.database, elsinore.id) == await content_of(empty, copy.id)
+    second = await other.worlds.get(name="Wittenberg")
+    [ghost] = (await other.images.find(worldid=second.id)).records
+    assert (ghost.width, ghost.height) == (2, 3)
+    with pytest.raises(Refused, match="a world 'Elsinore' already"):
+        await other.restore(two)
+    report = await other.restore(two, merge=True)
+    assert {(c.inserted, c.updated) for c in report.tables.values()} == {(0, 0)}
+
+
+def nameless(members: dict[str, bytes]) -> None:
+    """Take a name out of a table, so that everything fits and its row is none."""
+    table("personas", {"world": ["Wittenberg"], "name": [""]})(members)
+
+
+async def test_of_several_archives_all_are_restored_or_none(
+    two: list[Path], empty: Database
+) -> None:
+    report = await restore(empty, [two[0], changed(two[1], nameless)])
+    [problem] = report.problems
+    assert (problem.file, problem.row, problem.column) == (
+        "changed.zip: personas.parquet",
+        1,
+        "name",
+    )
+    assert not report.written
+    with pytest.raises(UnreadableFile, match="its checksum is another"):
+        await restore(empty, [two[0], changed(two[1], another_byte)])
+    assert await counted(empty) == 0
+
+
+async def test_two_archives_of_one_world_are_not_restored_together(
+    file: Path, empty: Database, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.zip"
+    copy.write_bytes(bytes_of(file))
+    with pytest.raises(Refused, match="both have a world 'Elsinore'"):
+        await restore(empty, [file, copy], merge=True)
+    assert await counted(empty) == 0
+
+
 async def test_history_goes_along_to_be_read(
     wb: Workspace, elsinore: World, empty: Database, tmp_path: Path
 ) -> None:

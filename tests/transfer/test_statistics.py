@@ -35,6 +35,25 @@ async def test_small_tables_are_counted_too_so_that_the_next_import_is_planned_w
     assert await sql.fetchval("SELECT reltuples FROM pg_class WHERE relname = 'persona'") == 300
 
 
+async def test_a_table_is_counted_anew_only_once_a_tenth_of_it_is_new(
+    wb: Workspace, sql: asyncpg.Connection
+):
+    known = "SELECT reltuples FROM pg_class WHERE relname = 'persona'"
+    await wb.worlds.add(name="Denmark")
+
+    async def come(start: int, count: int) -> None:
+        names = [f"Courtier {n}" for n in range(start, start + count)]
+        frame = pd.DataFrame({"name": names})
+        (await wb.load({"personas": frame}, world="Denmark")).raise_for_problems()
+
+    await come(0, 1_500)
+    assert await sql.fetchval(known) == 1_500
+    await come(1_500, 120)
+    assert await sql.fetchval(known) == 1_500
+    await come(1_620, 180)
+    assert await sql.fetchval(known) == 1_800
+
+
 MANY = 8_000
 
 

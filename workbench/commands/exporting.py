@@ -77,7 +77,7 @@ def bible(
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="An archive.")],
+    files: Annotated[list[Path], typer.Argument(help="An archive, or several.")],
     merge: Annotated[
         bool, typer.Option("--merge", help="Into your world of the same name, if there is one.")
     ] = False,
@@ -85,13 +85,13 @@ def restore(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Bring the world in an archive into the database, all or nothing."""
+    """Bring the worlds in archives into the database, all or nothing."""
     from workbench.wiring import connect
 
     async def work() -> Any:
         async with await connect(source="workbench restore") as wb:
             return await wb.restore(
-                file, merge=merge, dry_run=dry_run, reason=reason, progress=not as_json
+                files, merge=merge, dry_run=dry_run, reason=reason, progress=not as_json
             )
 
     report = asyncio.run(work())

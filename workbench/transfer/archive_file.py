@@ -179,7 +179,8 @@ class _Reading:
             self._look_into(self._folder / name, manifest["tables"][plural])
             if manifest["tables"][plural]:
                 contents.tables.append(self._folder / name)
-        names = parquet.read_table(self._folder / "worlds.parquet", columns=["name"])
+        with parquet.ParquetFile(self._folder / "worlds.parquet") as worlds:
+            names = worlds.read(columns=["name"])  # `read_table` would load pandas
         if names.column("name").to_pylist() != [contents.world]:
             raise self._wrong("Its table of worlds has not the one world that the manifest says.")
         if past:

@@ -66,6 +66,10 @@ def check(kind: Kind, cells: pa.Array) -> Checked:
     Texts are read as those in a file are; other types hold values, and `pa.json_()` any.
     """
     cells = _plain_type(cells)
+    if cells.null_count == len(cells):  # as many columns are
+        empty = kind.problem(None)
+        problems = dict.fromkeys(range(len(cells)), empty) if empty else {}
+        return Checked(pa.nulls(len(cells), pa.string()), problems)
     if isinstance(kind, Text) and not isinstance(kind, Address) and is_text(cells):
         return _text(kind, cells)
     if isinstance(kind, Whole | Number):
@@ -96,6 +100,8 @@ def clean_names(cells: pa.Array) -> Checked:
     cells = _plain_type(cells)
     if not is_text(cells):
         return _one_by_one(Text(), cells)
+    if cells.null_count == len(cells):
+        return Checked(cells)
     cleaned = _trimmed(_composed(cells))
     cleaned = pc.if_else(pc.equal(cleaned, ""), None, cleaned)
     problems: dict[int, str] = {}

@@ -31,7 +31,7 @@ from workbench.transfer.plan import plan, repeated, resolve_late
 from workbench.transfer.readers import Opened, Sources, note_unused, open_all
 from workbench.transfer.rejects import Rejects
 from workbench.transfer.repeats import judge_repeats
-from workbench.transfer.report import LoadReport, Paced, Progress, TableCounts, Watcher
+from workbench.transfer.report import LoadReport, Paced, Progress, TableCounts, Watcher, several
 from workbench.transfer.rights import Rights
 from workbench.transfer.skip import leave_out
 from workbench.transfer.spool import Spool
@@ -57,7 +57,7 @@ class _Undone(Exception):
 
 async def load(
     database: Database,
-    sources: Sources | Spool,
+    sources: Sources | Spool | Opened,
     *,
     world: str | None = None,
     dry_run: bool = False,
@@ -79,7 +79,8 @@ async def load(
     Parameters
     ----------
     sources
-        A folder, a file, several of them, or Arrow tables by the plural of their table.
+        A folder, a file, several of them, or Arrow tables by the plural of their table; or what
+        is open already.
     world
         The world of rows that name none.
     dry_run
@@ -111,14 +112,17 @@ async def load(
         raise BadSettings(f"on_problem is 'stop' or 'skip'; {on_problem!r} is neither.")
     watch = Paced(progress) if progress else lambda _: None
     # That is quick, and needs no database.
-    if isinstance(sources, Spool):
+    if isinstance(sources, Opened):
+        opened = sources
+    elif isinstance(sources, Spool):
         opened = sources.open()
     else:
         opened = await asyncio.to_thread(open_all, sources, reading, keep=remember)
     known = shapes(opened, world)
     opened.findings.skips = on_problem == "skip"
     if reason is None:
-        reason = _reason(known)
+        files = [shape.feed.file for shape in known if shape.columns is not None]
+        reason = f"import of {several(files)}"
     left_out = Rejects(rejects)
 
     attempts = Attempts()
@@ -149,12 +153,6 @@ async def load(
     except BaseException:
         left_out.discard()
         raise
-
-
-def _reason(known: list[Shape]) -> str:
-    files = [shape.feed.file for shape in known if shape.columns is not None]
-    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
-    return f"import of {', '.join(files[:5])}{more}"
 
 
 class _Import:

@@ -171,7 +171,7 @@ def _on_one_line(ready: Prepared, header: str, findings: Findings) -> pa.Array:
     beginnings in front of names: nobody means them to be a part of a name.
     """
     source, cells = ready.source, _cells(ready.source, header)
-    if not source.written or not is_text(cells):
+    if not source.written or not is_text(cells) or cells.null_count == len(cells):
         return cells
     cells = pc.utf8_trim(cells, characters=f"{BLANKS}\ufeff")
     broken = pc.fill_null(pc.match_substring_regex(cells, _BREAK), False)

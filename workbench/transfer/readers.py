@@ -92,6 +92,12 @@ def open_all(sources: Sources, reading: Reading = HOW_IT_IS, *, keep: bool = Fal
     return Opened(found, findings, files_at(paths, Findings())[1])
 
 
+def open_named(files: Mapping[Path, str]) -> Opened:
+    """Open files that messages are to call by the names given here."""
+    findings = Findings()
+    return Opened(list(_feeds(files, findings, HOW_IT_IS, keep=False)), findings)
+
+
 def note_unused(opened: Opened, used: set[Path], findings: Findings) -> None:
     """Note what lies in the folders and was neither read nor named."""
     for folder, entries in opened.beside.items():
@@ -110,7 +116,18 @@ def feeds(
     """Open the files at `paths` one by one; what cannot be read goes to `findings`."""
     given = {header.strip().casefold(): header for header in reading.columns}
     paths = [paths] if isinstance(paths, str | Path) else paths
-    for path, file in files_at(paths, findings)[0].items():
+    for feed in _feeds(files_at(paths, findings)[0], findings, reading, keep=keep):
+        for header in feed.headers:
+            given.pop(header.strip().casefold(), None)
+        yield feed
+    for header in given.values():
+        findings.note(f"There is no column {header!r} in what was read.")
+
+
+def _feeds(
+    files: Mapping[Path, str], findings: Findings, reading: Reading, *, keep: bool
+) -> Iterator[Feed]:
+    for path, file in files.items():
         findings.learn(file)
         told, stamp = table_of(path.stem), _stamp(path)
         try:
@@ -128,12 +145,8 @@ def feeds(
             continue
         for feed in opened:
             findings.learn(feed.file, feed.headers)
-            for header in feed.headers:
-                given.pop(header.strip().casefold(), None)
             feed.stamp = stamp
             yield feed
-    for header in given.values():
-        findings.note(f"There is no column {header!r} in what was read.")
 
 
 def pieces(feed: Feed, findings: Findings) -> Iterator[tuple[Source, Rows]]:

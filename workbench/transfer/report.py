@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,7 @@ from workbench import markup
 from workbench.errors import Problem, error_of, problem_lines
 
 _SHOWN_PROBLEMS = 20
+_NAMED = 5
 
 
 def counted(number: int, thing: str) -> str:
@@ -21,6 +22,16 @@ def counted(number: int, thing: str) -> str:
     ('1 row', '1,200 rows')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def several(names: Sequence[str]) -> str:
+    """Return the first of `names`, and how many more there are.
+
+    >>> several(["a", "b", "c", "d", "e", "f"])
+    'a, b, c, d, e and 1 more'
+    """
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 @dataclass(slots=True)
