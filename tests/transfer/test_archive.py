@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -201,6 +202,55 @@ async def test_an_archive_reads_its_own_world_alone_and_each_table_once(
     report = await wb.archive(elsinore, tmp_path / "two.zip")
     assert len(asked) > len(WORLD_TABLES) + 3
     assert [note for note in report.notes if "1 rows refer to a persona in the trash" in note]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the database is asked from now on."""
+    statements: list[str] = []
+
+    def noting(method: Any) -> Any:
+        async def ask(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
+            statements.append(query)
+            return await method(self, query, *arguments, **options)
+
+        return ask
+
+    for name in ("execute", "fetch", "fetchrow", "fetchval"):
+        monkeypatch.setattr(asyncpg.Connection, name, noting(getattr(asyncpg.Connection, name)))
+    return statements
+
+
+LOOKS = ("SET changed = true", "SELECT DISTINCT world", "history.note_rows")
+"""What tells statements that look for changed rows, missing rights, and rows of files."""
+
+
+async def test_of_a_new_world_nothing_is_asked_that_goes_without_saying(
+    wb: Workspace, elsinore: World, file: Path, asked: list[str]
+) -> None:
+    await wb.worlds.update(await wb.worlds.get(elsinore.id), name="Helsingør")
+    asked.clear()
+    assert not (await wb.restore(file)).problems
+    once = len(asked)
+    # Only of the world itself is there anything to compare, or a right to ask for.
+    counts = [sum(part in statement for statement in asked) for part in LOOKS]
+    assert counts == [1, 2, 0]
+    asked.clear()
+    assert not (await wb.restore(file, merge=True)).problems
+    counts = [sum(part in statement for statement in asked) for part in LOOKS]
+    assert counts[0] > 5
+    assert counts[1] > 5
+    assert once < 110
+
+
+async def test_several_archives_take_as_many_statements_as_one(
+    two: list[Path], empty: Database, asked: list[str]
+) -> None:
+    await restore(empty, two[0], dry_run=True)
+    once = len(asked)
+    asked.clear()
+    await restore(empty, two, dry_run=True)
+    assert len(asked) < once + 10
 
 
 @pytest.fixture

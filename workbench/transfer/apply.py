@@ -29,7 +29,7 @@ async def compare(connection: asyncpg.Connection, table: Staged) -> None:
         for column in changeable(table)
         if not (_is_bytes(table, column) and "sha256" in table.given)
     ]
-    if not differs:
+    if not differs or table.fresh:
         return
     await connection.execute(
         f"UPDATE {table.plan} AS p SET changed = true "

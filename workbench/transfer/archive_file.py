@@ -253,7 +253,8 @@ class _Reading:
         with parquet.ParquetFile(
             path, read_dictionary=texts, pre_buffer=False, buffer_size=_CHUNK_BYTES
         ) as file:
-            for batch in file.iter_batches(_PIECE_ROWS, columns=texts):
+            many = file.metadata.num_rows > _PIECE_ROWS
+            for batch in file.iter_batches(_PIECE_ROWS, columns=texts, use_threads=many):
                 still_wanted()
                 here = sum(_size(column) for column in batch.columns)
                 whole += here

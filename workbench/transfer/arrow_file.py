@@ -34,7 +34,8 @@ def open_parquet(opening: Opening) -> Feed:
     def batches() -> Iterator[pa.RecordBatch]:
         # Without a buffer for whole column chunks, no more of a file is in memory than a batch.
         with parquet.ParquetFile(opening.path, pre_buffer=False, buffer_size=2**20) as file:
-            yield from file.iter_batches(_batch_rows(file.metadata))
+            many = file.metadata.num_rows > _PIECE_ROWS  # else threads take longer than they save
+            yield from file.iter_batches(_batch_rows(file.metadata), use_threads=many)
 
     def schema() -> pa.Schema:
         with parquet.ParquetFile(opening.path) as file:

@@ -148,7 +148,8 @@ async def plan(
     joins = list(made.joins)
     version = "NULL::integer"
     own = "s.id"
-    if live or "worldid" not in stored.table.columns:
+    table.fresh = not live and "worldid" in stored.table.columns
+    if not table.fresh:
         same = [
             f"{_key(stored, name, f't.{quoted(name)}')} = {_key(stored, name, columns[name])}"
             for name in stored.key

@@ -55,7 +55,7 @@ class Rights:
             await self._worlds(table, verdicts)
         elif table.stored.name == "user":
             await self._users(table, verdicts)
-        else:
+        elif not table.fresh:
             await self._rows(table, verdicts)
         if "ownerid" in table.given:
             await self._owners(table, verdicts)

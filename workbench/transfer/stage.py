@@ -58,6 +58,9 @@ class Staged:
         For every column of the table that some source speaks of, the sources that do.
     rows
         How many there are by now.
+    fresh
+        Whether all of them go to worlds that this import makes: none is there already, and all
+        may be written.
     """
 
     stored: Stored[Any, Any]
@@ -65,6 +68,7 @@ class Staged:
     columns: dict[str, str] = field(default_factory=dict)
     given: dict[str, list[int]] = field(default_factory=dict)
     rows: int = 0
+    fresh: bool = False
     _runs: list[_Run] = field(default_factory=list)
 
     @property
