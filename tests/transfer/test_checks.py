@@ -184,3 +184,14 @@ def test_a_name_to_be_found_is_composed_and_trimmed() -> None:
     found = clean_names(pa.array([" Mu\u0308nzer\u00a0", "", "  ", None, "a\x00"]))
     assert found.column.to_pylist() == ["Münzer", None, None, None, None]
     assert list(found.problems) == [4]
+
+
+def test_a_column_without_values_is_judged_as_each_of_its_cells_is() -> None:
+    kinds = [kind for stored in STORED.values() for kind in stored.kinds.values()]
+    for kind in kinds:
+        for form in (pa.string(), pa.large_string(), pa.int64(), pa.list_(pa.string()), pa.null()):
+            found = check(kind, pa.nulls(2, form))
+            _, message = verdict(kind, None)
+            assert found.problems == ({0: message, 1: message} if message else {})
+            assert found.column.null_count == 2
+            assert not check(kind, pa.nulls(0, form)).problems

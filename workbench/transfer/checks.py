@@ -69,7 +69,8 @@ def check(kind: Kind, cells: pa.Array) -> Checked:
     if cells.null_count == len(cells):  # as many columns are
         empty = kind.problem(None)
         problems = dict.fromkeys(range(len(cells)), empty) if empty else {}
-        return Checked(pa.nulls(len(cells), pa.string()), problems)
+        kept = cells.type if is_text(cells) else pa.large_string()
+        return Checked(pa.nulls(len(cells), kept), problems)
     if isinstance(kind, Text) and not isinstance(kind, Address) and is_text(cells):
         return _text(kind, cells)
     if isinstance(kind, Whole | Number):
