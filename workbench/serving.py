@@ -34,6 +34,7 @@ Say = Callable[[str], None]
 _REAP_SECONDS = 10
 _EXTENDED_SECONDS = 240
 _LAB_CONNECTIONS = 20  # of all its kernels together
+_PRELOAD = ("workbench.wiring", "workbench.dashboard", "sqlalchemy.dialects.postgresql.asyncpg")
 _PAGE_POOL = "1"  # and another one at need: pages are many, and each does little at once
 
 
@@ -72,6 +73,7 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
             notebook=dashboard_notebook(),
             port=port,
             kernel_environment={**page_environment(settings), "WORKBENCH_POOL_SIZE": _PAGE_POOL},
+            preload=_PRELOAD,
             on_ready=ready,
             on_new_link=lambda link: say(f"Signed in. For another browser: {link}"),
             beside=_keep_house(database),

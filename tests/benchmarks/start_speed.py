@@ -37,20 +37,20 @@ NOTE = (
 class Up:
     """A running `workbench up`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **given: str) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")}
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "workbench", "up", "--port", "0"],
-            env={**environment, "WORKBENCH_HOME": str(home), "PYTHONUNBUFFERED": "1"},
+            env={**environment, "WORKBENCH_HOME": str(home), "PYTHONUNBUFFERED": "1", **given},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
     def link(self) -> str:
-        assert self._process.stdout is not None
+        assert self.process.stdout is not None
         said = []
-        for line in self._process.stdout:
+        for line in self.process.stdout:
             said.append(line)
             if found := re.search(r"http://\S+", line):
                 return found.group()
@@ -58,8 +58,8 @@ class Up:
 
     def stop(self, home: Path) -> None:
         """Stop it, and wait until its database server has stopped too."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.communicate(timeout=60)
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=60)
         servers = [
             process
             for process in psutil.process_iter(["cmdline"])

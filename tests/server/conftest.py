@@ -311,11 +311,18 @@ class Server:
 
 
 def is_kernel(process: psutil.Process) -> bool:
-    """Tell whether a process is a kernel that still runs."""
+    """Tell whether a process is a kernel that still runs, forked or started."""
     try:
-        return "ipykernel_launcher" in " ".join(process.cmdline())
+        return process.name() == "workbench-page" or "ipykernel_launcher" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return False
+
+
+def connection_folder(kernel: psutil.Process) -> Path:
+    """Return where the sockets of a kernel are, and the file that says so."""
+    names = [one.laddr for one in kernel.net_connections("unix") if "-ipc-" in one.laddr]
+    (folder,) = {Path(name).parent for name in names}
+    return folder
 
 
 def wait_until(condition: Callable[[], object]) -> None:

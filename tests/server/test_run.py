@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import connection_folder
 
 from workbench.auth.doors import Doors
 from workbench.database.address import Address
@@ -142,12 +143,13 @@ def test_kernels_are_out_of_reach_of_other_users_of_the_machine(start_server):
     server = start_server()
     server.signed_in().open_page()
     (kernel,) = server.kernels()
-    connection_file = Path(kernel.cmdline()[-1])
+    folder = connection_folder(kernel)
+    (connection_file,) = folder.glob("*.json")
     # Not TCP, where any user could listen to what the kernel publishes.
     assert json.loads(connection_file.read_text())["transport"] == "ipc"
-    assert connection_file.parent.stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
     server.stop()
-    assert not connection_file.parent.exists()
+    assert not folder.exists()
 
 
 def test_what_a_home_folder_tells_jupyter_changes_nothing(start_server, tmp_path: Path):

@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import tornado.web
 from jupyter_server.utils import url_path_join
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
-from traitlets import Dict, Instance, Unicode
+from traitlets import Dict, Instance, List, Unicode
 from traitlets.config import Config
 from voila._version import __version__ as voila_version
 from voila.app import Voila
@@ -37,6 +37,7 @@ from workbench.errors import StoreUnavailable, WorkbenchError
 from workbench.server import account_pages, api, device_pages, people_pages, provider_pages, sign_in
 from workbench.server.assets import AssetHandler, Assets
 from workbench.server.dashboard import DashboardHandler, PageKernelHandler
+from workbench.server.forking import Zygote
 from workbench.server.identity import WorkbenchIdentity, without_token
 from workbench.server.kernels import PageKernels, ThisPython, inherited_environment
 from workbench.server.logins import EXTENDED_SECONDS, PageLogins
@@ -94,6 +95,7 @@ class WorkbenchVoila(Voila):
     home = Instance(Path, help="The folder of our own state.")
     doors = Instance(Doors, help="The ways in.")
     kernel_environment = Dict(help="Variables for every kernel.")
+    preload = List(Unicode(), help="Modules that kernels find imported.")
     title = Unicode("Workbench", help="The page's title until the notebook sets one.")
 
     def initialize(self, argv: list[str] | None = None) -> None:
@@ -172,6 +174,10 @@ class WorkbenchVoila(Voila):
         self.authorizer_class = OwnKernelsOnly
         self.kernel_websocket_connection_class = WidgetMessages
         settings: dict[str, Any] = super().init_settings()
+        self.kernel_manager.zygote = Zygote(
+            self.preload, inherited_environment({}, self.home), self.home, self.log
+        )
+        self.kernel_manager.zygote.start()
         self.identity_provider.on_session_end = lambda session: self.in_background(
             self.kernel_manager.end_session(session)
         )
@@ -293,6 +299,7 @@ class WorkbenchVoila(Voila):
         except (TimeoutError, tornado.web.HTTPError):  # which a kernel that never started raises
             with suppress(tornado.web.HTTPError):
                 await self.kernel_manager.shutdown_all(now=True)
+        self.kernel_manager.zygote.close()
         with suppress(StoreUnavailable):  # then they expire by themselves
             await self.logins.end_all()
         for task in (tasks := list(self._tasks)):
@@ -309,6 +316,7 @@ def application(
     notebook: Path,
     port: int,
     kernel_environment: Mapping[str, str],
+    preload: Sequence[str] = (),
     log_level: int = logging.WARNING,
 ) -> WorkbenchVoila:
     """Return a configured application that does not listen yet."""
@@ -319,6 +327,7 @@ def application(
         root_dir=str(home),
         notebook_path=str(notebook),
         kernel_environment=dict(kernel_environment),
+        preload=list(preload),
         open_browser=False,
         log_level=log_level,
     )

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
-from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.services.kernels.kernelmanager import (
+    AsyncMappingKernelManager,
+    ServerKernelManager,
+)
 from jupyter_server.utils import ApiPath
 from tornado.websocket import WebSocketHandler
-from traitlets import Integer
+from traitlets import Instance, Integer
 
+from workbench.server.forking import ForkingProvisioner, Zygote
 from workbench.server.journal import Journal
 
 # Our own WebSocket close codes.
@@ -29,6 +33,10 @@ _INHERITED = {
     *("VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 }
 
+_ARGUMENTS = [
+    "--HistoryManager.enabled=False",  # nobody calls up what a page's notebook ran
+    "--IPKernelApp.capture_fd_output=False",
+]
 _CLIENTS_OF_A_KERNEL = 4  # a page has one kernel and is its only client
 
 
@@ -77,6 +85,22 @@ class Owner:
     user: str
 
 
+class PageKernel(ServerKernelManager):
+    """The kernel of one page: forked, where that can be."""
+
+    parent: PageKernels
+
+    async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
+        if self.provisioner is None:
+            self.provisioner = ForkingProvisioner(
+                kernel_id=kw["kernel_id"],
+                kernel_spec=self.kernel_spec,
+                zygote=self.parent.zygote,
+                parent=self,
+            )
+        return await super()._async_pre_start_kernel(**kw)
+
+
 class PageKernels(AsyncMappingKernelManager):
     """One kernel for each open page; it belongs to the session that opened the page."""
 
@@ -86,8 +110,11 @@ class PageKernels(AsyncMappingKernelManager):
         120, config=True, help="Seconds after which an idle kernel ends that no page ever reached."
     )
 
+    zygote = Instance(Zygote)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.kernel_manager_class = f"{__name__}.{PageKernel.__name__}"
         self.on_removed: Callable[[str], None] = lambda kernel_id: None
         self._owners: dict[str, Owner] = {}
         self._sockets: dict[str, set[WebSocketHandler]] = {}
@@ -120,6 +147,7 @@ class PageKernels(AsyncMappingKernelManager):
             kernel_name=NATIVE_KERNEL_NAME,
             path=ApiPath(""),  # its working directory is the manager's root: our home
             env=dict(environment),
+            extra_arguments=_ARGUMENTS,
         )
 
     def owns(self, session: str, kernel_id: str) -> bool:

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -74,6 +74,7 @@ def serve(
     notebook: Path,
     port: int,
     kernel_environment: Mapping[str, str],
+    preload: Sequence[str] = (),
     on_ready: Callable[[str], None],
     on_new_link: Callable[[str], None] = lambda link: None,
     beside: Coroutine[Any, Any, None] | None = None,
@@ -91,6 +92,8 @@ def serve(
         0 takes any free one.
     kernel_environment
         What every kernel gets besides an allow-list of this process's own variables.
+    preload
+        Modules that every page needs: kernels are forked from a process that has imported them.
     on_ready
         Called once with the address, when the server answers: a link that signs in, unless
         people sign in by a provider.
@@ -110,6 +113,7 @@ def serve(
         notebook=notebook,
         port=port,
         kernel_environment=kernel_environment,
+        preload=preload,
         log_level=log_level,
     )
     return asyncio.run(_serve(app, on_ready, on_new_link, beside))
