@@ -35,6 +35,7 @@ _REAP_SECONDS = 10
 _EXTENDED_SECONDS = 240
 _LAB_CONNECTIONS = 20  # of all its kernels together
 _PRELOAD = ("workbench.wiring", "workbench.dashboard", "sqlalchemy.dialects.postgresql.asyncpg")
+_SCRIPTS = ("content.js", "grid.js")
 _PAGE_POOL = "1"  # and another one at need: pages are many, and each does little at once
 
 
@@ -74,6 +75,7 @@ def serve_dashboard(*, port: int, demo: bool, say: Say) -> int:
             port=port,
             kernel_environment={**page_environment(settings), "WORKBENCH_POOL_SIZE": _PAGE_POOL},
             preload=_PRELOAD,
+            scripts=_SCRIPTS,
             on_ready=ready,
             on_new_link=lambda link: say(f"Signed in. For another browser: {link}"),
             beside=_keep_house(database),

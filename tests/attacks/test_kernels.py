@@ -10,7 +10,6 @@ import signal
 import stat
 import struct
 import time
-from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
@@ -739,7 +738,7 @@ def test_no_secret_is_logged_even_when_everything_is(careful):
 
 def test_what_connects_to_a_kernel_is_its_users_alone(site, ann, page):
     kernel = psutil.Process(page.printed["pid"])
-    folder = dashboard.connection_folder(kernel)
+    folder = site.server.folder_of(kernel)
     assert stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0
     for file in folder.glob("*.json"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -303,6 +303,12 @@ class Server:
         children = psutil.Process(self.process.pid).children(recursive=True)
         return [child for child in children if is_kernel(child)]
 
+    def folder_of(self, kernel: psutil.Process) -> Path:
+        """Return where the sockets of a kernel are, and the file that says so."""
+        names = [one.laddr for one in kernel.net_connections("unix") if "-ipc-" in one.laddr]
+        (folder,) = {Path(name).parent for name in names}
+        return folder
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         status = self.process.wait(WAIT_SECONDS)
@@ -316,13 +322,6 @@ def is_kernel(process: psutil.Process) -> bool:
         return process.name() == "workbench-page" or "ipykernel_launcher" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return False
-
-
-def connection_folder(kernel: psutil.Process) -> Path:
-    """Return where the sockets of a kernel are, and the file that says so."""
-    names = [one.laddr for one in kernel.net_connections("unix") if "-ipc-" in one.laddr]
-    (folder,) = {Path(name).parent for name in names}
-    return folder
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import connection_folder
 
 from workbench.auth.doors import Doors
 from workbench.database.address import Address
@@ -143,7 +142,7 @@ def test_kernels_are_out_of_reach_of_other_users_of_the_machine(start_server):
     server = start_server()
     server.signed_in().open_page()
     (kernel,) = server.kernels()
-    folder = connection_folder(kernel)
+    folder = server.folder_of(kernel)
     (connection_file,) = folder.glob("*.json")
     # Not TCP, where any user could listen to what the kernel publishes.
     assert json.loads(connection_file.read_text())["transport"] == "ipc"

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -59,18 +60,18 @@ class Kernel:
         self.told += content.get("text", "") or content.get("ename", "")
 
     async def ended(self) -> None:
-        async with asyncio.timeout(SECONDS):
-            while await self.manager.is_alive():
-                await asyncio.sleep(0.01)
+        await until(lambda: self.manager.provisioner.process.poll() is not None)
+        assert not await self.manager.is_alive()
 
     def close(self) -> None:
         self.client.stop_channels()
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not condition():
-            await asyncio.sleep(0.01)
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        await asyncio.sleep(0.01)
 
 
 def nobody() -> Doors:

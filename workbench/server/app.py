@@ -96,6 +96,7 @@ class WorkbenchVoila(Voila):
     doors = Instance(Doors, help="The ways in.")
     kernel_environment = Dict(help="Variables for every kernel.")
     preload = List(Unicode(), help="Modules that kernels find imported.")
+    scripts = List(Unicode(), help="Files of widgets that the browser is to fetch meanwhile.")
     title = Unicode("Workbench", help="The page's title until the notebook sets one.")
 
     def initialize(self, argv: list[str] | None = None) -> None:
@@ -317,6 +318,7 @@ def application(
     port: int,
     kernel_environment: Mapping[str, str],
     preload: Sequence[str] = (),
+    scripts: Sequence[str] = (),
     log_level: int = logging.WARNING,
 ) -> WorkbenchVoila:
     """Return a configured application that does not listen yet."""
@@ -328,6 +330,7 @@ def application(
         notebook_path=str(notebook),
         kernel_environment=dict(kernel_environment),
         preload=list(preload),
+        scripts=list(scripts),
         open_browser=False,
         log_level=log_level,
     )

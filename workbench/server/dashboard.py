@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import re
 import traceback
 from functools import lru_cache
@@ -19,7 +20,7 @@ from urllib.parse import quote
 import nbformat
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import allow_unauthenticated
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellExecutionComplete, CellExecutionError, DeadKernelError
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 from voila.execute import VoilaExecutor
@@ -54,6 +55,29 @@ class PageExecutor(VoilaExecutor):
                 client.kernel_info()
         client.allow_stdin = False
         return client
+
+    async def _async_poll_output_msg(self, parent_msg_id: str, cell: Any, cell_index: int) -> None:
+        """Take up what a cell says; most is about widgets, for which the page asks by itself."""
+        channel = self.kc.iopub_channel
+        while True:
+            received = await channel.socket.recv_multipart()
+            _, parts = channel.session.feed_identities(received)
+            if self._is_widgets_own(parts[1], parts[4]):
+                continue
+            message = channel.session.deserialize(parts)
+            if message["parent_header"].get("msg_id") != parent_msg_id:
+                continue
+            try:
+                self.process_message(message, cell, cell_index)
+            except CellExecutionComplete:
+                return
+
+    def _is_widgets_own(self, header: bytes, content: bytes) -> bool:
+        """Tell whether a message is of a widget that takes no outputs away from the cell."""
+        kind = json.loads(header)["msg_type"]
+        if kind == "comm_open":
+            return b"OutputModel" not in content
+        return kind.startswith("comm_") and not self.comm_objects
 
     async def _first(self, receive: Any) -> None:
         while not await self._soon(receive, 1.0):
@@ -127,8 +151,11 @@ class DashboardHandler(PersonHandler):
         app = self.settings["workbench"]
         self._kernel_id = kernel_id
         try:
-            await self.send("page_start.html", config=app.page_config, title=app.title)
+            await self.send(
+                "page_start.html", config=app.page_config, title=app.title, scripts=app.scripts
+            )
             await self.run(kernel_id, app.notebook_path)
+            self.kernels.is_shown(kernel_id)
             await self.send("page_end.html")
         except StreamClosedError:
             await self.kernels.end(kernel_id)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import zmq
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_server.services.kernels.kernelmanager import (
     AsyncMappingKernelManager,
@@ -120,6 +121,7 @@ class PageKernels(AsyncMappingKernelManager):
         self._sockets: dict[str, set[WebSocketHandler]] = {}
         self._journals: dict[str, dict[str, Journal]] = {}
         self._reached: set[str] = set()
+        self._shown: dict[str, asyncio.Event] = {}
 
     def reserve(self, session: str, user: str) -> str:
         """Take one of the places for kernels and return the id its kernel will have."""
@@ -133,10 +135,12 @@ class PageKernels(AsyncMappingKernelManager):
             raise TooManyPages("The server has no room for another page. Try again in a while.")
         kernel_id = str(uuid.uuid4())
         self._owners[kernel_id] = Owner(session, user)
+        self._shown[kernel_id] = asyncio.Event()
         return kernel_id
 
     def give_back(self, kernel_id: str) -> None:
         """Give a place back whose kernel never started."""
+        self.is_shown(kernel_id)
         if kernel_id not in self and self._owners.pop(kernel_id, None) is not None:
             self.on_removed(kernel_id)
 
@@ -149,6 +153,20 @@ class PageKernels(AsyncMappingKernelManager):
             env=dict(environment),
             extra_arguments=_ARGUMENTS,
         )
+
+    def is_shown(self, kernel_id: str) -> None:
+        """Note that all is sent that there is of a page."""
+        if kernel_id in self._shown:
+            self._shown.pop(kernel_id).set()
+
+    async def until_shown(self, kernel_id: str) -> None:
+        """Wait until the notebook of a page has run: its widgets are all there to be asked for.
+
+        A page that listens earlier is told of every widget twice, and of some it is told only
+        that they hold others which it never heard of.
+        """
+        if kernel_id in self._shown:
+            await self._shown[kernel_id].wait()
 
     def owns(self, session: str, kernel_id: str) -> bool:
         """Tell whether a kernel is there and belongs to a session."""
@@ -189,6 +207,13 @@ class PageKernels(AsyncMappingKernelManager):
         sockets.discard(socket)
         if not sockets:
             self._sockets.pop(kernel_id, None)
+
+    def start_watching_activity(self, kernel_id: str) -> None:
+        """Listen to whether a kernel is busy, and not to all that it tells its widgets."""
+        super().start_watching_activity(kernel_id)
+        socket = self._kernels[kernel_id]._activity_stream.socket
+        socket.setsockopt(zmq.SUBSCRIBE, b"kernel.")
+        socket.setsockopt(zmq.UNSUBSCRIBE, b"")
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         """End a kernel that nobody uses; sooner if its page never came as far as to connect."""

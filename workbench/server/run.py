@@ -75,6 +75,7 @@ def serve(
     port: int,
     kernel_environment: Mapping[str, str],
     preload: Sequence[str] = (),
+    scripts: Sequence[str] = (),
     on_ready: Callable[[str], None],
     on_new_link: Callable[[str], None] = lambda link: None,
     beside: Coroutine[Any, Any, None] | None = None,
@@ -94,6 +95,8 @@ def serve(
         What every kernel gets besides an allow-list of this process's own variables.
     preload
         Modules that every page needs: kernels are forked from a process that has imported them.
+    scripts
+        Files of widgets that every page needs: browsers fetch them while the kernel starts.
     on_ready
         Called once with the address, when the server answers: a link that signs in, unless
         people sign in by a provider.
@@ -114,6 +117,7 @@ def serve(
         port=port,
         kernel_environment=kernel_environment,
         preload=preload,
+        scripts=scripts,
         log_level=log_level,
     )
     return asyncio.run(_serve(app, on_ready, on_new_link, beside))

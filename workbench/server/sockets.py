@@ -153,6 +153,10 @@ class PageSocket(VoilaKernelWebsocketHandler):
         missed = self.journal.since(int(received)) if received.isdecimal() else []
         for frame in missed or []:
             super().write_message(frame, binary=True)
+        await self.kernel_manager.until_shown(kernel_id)
+        if kernel_id not in self.kernel_manager:
+            self.close()
+            return
         await super().open(kernel_id)
         if missed is None:
             self.close(INCOMPLETE_CODE, "more was lost than is kept")

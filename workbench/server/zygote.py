@@ -9,6 +9,12 @@ process, whose memory every later child begins with.
 The line stays open for as long as both live. The server sees a kernel's end as the line's end,
 and the kernel the server's.
 
+What separates kernels is what separates processes of one account of the machine: memory and
+environment are copies from the fork on. No kernel can see another's through what it was given;
+an account's processes may still look into each other where the system lets them (`ptrace`), as
+they may without a zygote. Kernels share where libraries lie in memory and how strings are hashed.
+No page can run code: it may send what widgets need, see `sockets`.
+
 Only for Linux: elsewhere the libraries of the system do not all survive a fork.
 """
 
@@ -22,6 +28,7 @@ import random
 import signal
 import socket
 import sys
+import traceback
 from threading import Thread
 from typing import Any, cast
 
@@ -35,6 +42,15 @@ _EVERY_KERNEL = (
     "ipykernel.ipkernel",
     "ipykernel.heartbeat",
     "ipywidgets",
+    # What those import as late as a kernel begins.
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "ipykernel.debugger",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+    "faulthandler",
 )
 _NO_DEBUGGER = ("debugpy",)  # nobody may debug a page
 _NAME = "workbench-page"  # at most 15 bytes, for `ps` and `top`
@@ -85,6 +101,8 @@ def _be_kernel(line: socket.socket) -> None:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(status)
 
