@@ -3,6 +3,8 @@
 The server runs, people are signed in, Debian's Chromium is open. A warm visit has the page's
 files in the browser's cache, a cold one has not. Memory is what Linux calls proportional: pages
 of memory that several processes share count for each of them in part.
+
+With the path of another checkout, built, that one is measured too, in turns with this one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from uuid import UUID
 import psutil
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.benchmarks.measure import Server, run, server
+from tests.benchmarks.measure import ROOT, Server, run, server
 from tests.benchmarks.results import table, write_section
 from tests.benchmarks.start_speed import Up
 from workbench.auth.acting import Caller
@@ -35,6 +37,7 @@ TITLE = "Page"
 PACKAGES = ("voila", "jupyter-client", "ipykernel", "ipywidgets", "playwright")
 PEOPLE = 10
 ROUNDS = 5
+TOGETHER_ROUNDS = 2
 MEASURED_AT = (1, 5, PEOPLE)
 WAIT_MILLISECONDS = 90_000
 PAUSE_SECONDS = 3.0  # in which kernels of pages that were closed end
@@ -53,11 +56,15 @@ USABLE = """() => document.body?.dataset.state === "ready"
 class House:
     """A running `workbench up` on a database where editors share the demo world."""
 
-    def __init__(self, on: Server, name: str) -> None:
+    def __init__(self, on: Server, name: str, checkout: Path) -> None:
         self._owner = Database(Address.parse(on.url(name)))
-        self._home = on.home / "dashboard"
-        user = "bench@localhost"
-        self._up = Up(self._home, WORKBENCH_DATABASE_URL=on.url(name), WORKBENCH_USER=user)
+        self._home = on.home / f"dashboard of {name}"
+        self._up = Up(
+            self._home,
+            WORKBENCH_DATABASE_URL=on.url(name),
+            WORKBENCH_USER="bench@localhost",
+            PYTHONPATH=str(checkout),
+        )
         self.url = self._up.link().partition("?")[0]
         self._cookie = f"workbench-session-{urlsplit(self.url).port}"
         self.people: list[UUID] = []
@@ -115,33 +122,26 @@ async def click(context: BrowserContext, url: str) -> tuple[Page, float]:
     return page, await done.json_value()
 
 
-async def alone(house: House, browser: Browser) -> dict[str, list[float]]:
-    """Return the milliseconds of each cold and each warm click, one at a time."""
-    took: dict[str, list[float]] = {"cold": [], "warm": []}
-    for _ in range(ROUNDS + 1):
-        context = await house.visitor(browser, 0)
-        for results in took.values():
-            page, milliseconds = await click(context, house.url)
-            results.append(milliseconds)
-            await page.close(run_before_unload=True)
-            await asyncio.sleep(PAUSE_SECONDS)
-        await context.close()
-    return {name: results[1:] for name, results in took.items()}  # the first warms the server up
+async def alone(house: House, browser: Browser) -> dict[str, float]:
+    """Return the milliseconds of a cold and of a warm click."""
+    took = {}
+    context = await house.visitor(browser, 0)
+    for name in ("cold", "warm"):
+        page, took[name] = await click(context, house.url)
+        await page.close(run_before_unload=True)
+        await asyncio.sleep(PAUSE_SECONDS)
+    await context.close()
+    return took
 
 
 async def together(house: House, browser: Browser) -> list[float]:
-    """Return the milliseconds of everybody's click when all click at once, in warm browsers."""
-    took: list[float] = []
+    """Return the milliseconds of everybody's click when all click at once."""
     contexts = [await house.visitor(browser, number) for number in range(PEOPLE)]
-    for number in range(ROUNDS):
-        opened = await asyncio.gather(*(click(context, house.url) for context in contexts))
-        took += [milliseconds for _, milliseconds in opened if number]
-        for page, _ in opened:
-            await page.close(run_before_unload=True)
-        await asyncio.sleep(PAUSE_SECONDS)
+    opened = await asyncio.gather(*(click(context, house.url) for context in contexts))
     for context in contexts:
         await context.close()
-    return took
+    await asyncio.sleep(PAUSE_SECONDS)
+    return [milliseconds for _, milliseconds in opened]
 
 
 async def held(house: House, browser: Browser) -> dict[int, float]:
@@ -155,56 +155,65 @@ async def held(house: House, browser: Browser) -> dict[int, float]:
             if number + 1 in MEASURED_AT:
                 await asyncio.sleep(PAUSE_SECONDS)
                 found[number + 1] = house.memory()
+    await asyncio.sleep(PAUSE_SECONDS)
     return found
 
 
+async def opened(stack: AsyncExitStack, on: Server, checkout: Path) -> House:
+    """Start a dashboard of a checkout, on a database of its own, with people in it."""
+    name = await on.copy_of()
+    house = await asyncio.to_thread(House, on, name, checkout)
+    stack.push_async_callback(house.close)
+    async with on.database(name) as theirs:
+        await house.furnish(theirs)
+    return house
+
+
+def spread(took: list[float]) -> list[str]:
+    return [f"{statistics.median(took):,.0f}", f"{sorted(took)[round(0.95 * len(took)) - 1]:,.0f}"]
+
+
 async def main() -> None:
+    checkouts = {"this": ROOT} | {path.name: path for path in map(Path, sys.argv[1:])}
     arguments = ["--no-sandbox", "--disable-background-networking"]
+    clicks: dict[str, list[float]] = {}
     async with AsyncExitStack() as stack:
         on = await stack.enter_async_context(server())
-        name = await on.copy_of()
-        house = await asyncio.to_thread(House, on, name)
-        stack.push_async_callback(house.close)
-        async with on.database(name) as theirs:
-            await house.furnish(theirs)
         playwright = await stack.enter_async_context(async_playwright())
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=arguments
         )
         stack.push_async_callback(browser.close)
-        memory = await held(house, browser)
-        clicks = await alone(house, browser)
-        at_once = await together(house, browser)
+        houses = {name: await opened(stack, on, path) for name, path in checkouts.items()}
+        memory = {name: await held(house, browser) for name, house in houses.items()}
+        for number in range(ROUNDS):
+            for name, house in houses.items():
+                for how, milliseconds in (await alone(house, browser)).items():
+                    clicks.setdefault(f"{name}: {how}, alone", []).append(milliseconds)
+                if number < TOGETHER_ROUNDS:
+                    found = clicks.setdefault(f"{name}: cold, {PEOPLE} at once", [])
+                    found += await together(house, browser)
+            print(f"  round {number + 1}: {clicks}", file=sys.stderr)
         chromium = browser.version
-    for what in (memory, clicks, at_once):
-        print(f"  {what}", file=sys.stderr)
-    further = (memory[PEOPLE] - memory[1]) / (PEOPLE - 1)
-    quantile = statistics.quantiles(at_once, n=20)[-1]
     write_section(
         TITLE,
         f"Milliseconds from the click, Chromium {chromium}.",
+        table(["", "median", "95 %"], [[name, *spread(took)] for name, took in clicks.items()]),
+        "MiB held by the server and all that it started.",
         table(
-            ["", "median", "slowest"],
+            ["", *(f"{number} open" for number in memory["this"]), "a further one"],
             [
-                *(
-                    [f"{name}, alone", f"{statistics.median(took):,.0f}", f"{max(took):,.0f}"]
-                    for name, took in clicks.items()
-                ),
-                [
-                    f"warm, {PEOPLE} at once (95 %: {quantile:,.0f})",
-                    f"{statistics.median(at_once):,.0f}",
-                    f"{max(at_once):,.0f}",
-                ],
+                [name, *(f"{mib:,.0f}" for mib in found.values()), f"{further(found):.0f}"]
+                for name, found in memory.items()
             ],
-        ),
-        "MiB held.",
-        table(
-            ["", *(f"{number} open" for number in memory), "a further one"],
-            [["server and kernels", *(f"{mib:,.0f}" for mib in memory.values()), f"{further:.0f}"]],
         ),
         NOTE,
         packages=PACKAGES,
     )
+
+
+def further(found: dict[int, float]) -> float:
+    return (found[PEOPLE] - found[1]) / (PEOPLE - 1)
 
 
 if __name__ == "__main__":

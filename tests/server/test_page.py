@@ -127,6 +127,21 @@ def test_static_addresses_do_not_lead_out_of_their_folder(server, name: str):
     assert server.visitor().ask(folder.group(0) + name).status == 404
 
 
+def test_what_an_output_widget_takes_is_not_shown_beside_it_too(start_server):
+    cells = [
+        """
+        import ipywidgets
+        taker = ipywidgets.Output()
+        with taker:
+            print("taken")
+        print("left")
+        """,
+        "print([one['text'] for one in taker.outputs])",
+    ]
+    page = start_server(cells).signed_in().open_page()
+    assert [one["text"] for one in page.outputs] == ["left\n", "['taken\\n']\n"]
+
+
 def test_an_error_of_ours_is_shown_as_its_sentence(start_server):
     server = start_server(
         [

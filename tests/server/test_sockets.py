@@ -119,6 +119,44 @@ async def test_the_kernel_of_another_session_is_not_reachable(server, page):
     assert other.ask(f"/page/{page.kernel_id}", "POST", {"_xsrf": xsrf}).status == 404
 
 
+async def test_a_page_is_not_told_of_widgets_before_it_is_there_to_show_them(
+    start_server, until, tmp_path
+):
+    go = tmp_path / "go"
+    wait = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)"
+    server = start_server(["import ipywidgets", f"{wait}\nipywidgets.Text()"])
+    visitor = server.signed_in()
+    opening = asyncio.ensure_future(asyncio.to_thread(visitor.open_page))
+    await asyncio.to_thread(until, server.kernels)
+    (kernel,) = server.kernels()
+    await asyncio.to_thread(until, lambda: server.log.count("activity on") > 1)
+    (file,) = server.folder_of(kernel).glob("*.json")
+    socket = await connect(visitor, file.stem.removeprefix("kernel-"))
+    go.touch()
+    assert (await opening).kernel_id
+    socket.write_message(frame("shell", "kernel_info_request", {}), binary=True)
+    kinds = []
+    while "kernel_info_reply" not in kinds:
+        kinds.append(read(await socket.read_message())[0])
+    assert "comm_open" not in kinds
+    socket.close()
+
+
+def test_a_page_that_never_comes_keeps_no_socket_waiting():
+    kernels = PageKernels(connection_dir=".")
+
+    async def wait() -> None:
+        kernel_id = kernels.reserve("session", "user")
+        waiting = asyncio.ensure_future(kernels.until_shown(kernel_id))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        kernels.give_back(kernel_id)
+        await waiting
+        await kernels.until_shown(kernel_id)
+
+    asyncio.run(wait())
+
+
 async def test_code_from_the_browser_is_not_run(visitor, page, tmp_path):
     proof = tmp_path / "proof"
     socket = await connect(visitor, page.kernel_id)

@@ -264,6 +264,19 @@ async def test_elsewhere_than_on_linux_nothing_is_forked(tmp_path, monkeypatch):
             await kernels.zygote.kernel({})
 
 
+async def test_only_whether_a_kernel_is_busy_counts_as_activity(kernels, start, capsys):
+    kernel = await start()
+    kernels.all.parent.log.setLevel("DEBUG")
+    try:
+        await kernel.run("import ipywidgets; ipywidgets.Text()")
+        await until(lambda: kernel.manager.execution_state == "idle")
+    finally:
+        kernels.all.parent.log.setLevel("WARNING")
+    told = capsys.readouterr().err
+    assert "status (busy)" in told
+    assert "comm_open" not in told
+
+
 def test_nothing_outlives_a_server_that_is_killed(start_server, until):
     server = start_server(["import time", "x = 1"])
     server.signed_in().open_page()

@@ -90,6 +90,12 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
         elif "traceback" in content:
             self.log.error("A page of the dashboard failed:\n%s", "\n".join(content["traceback"]))
 
+    def request_kernel_info(self) -> asyncio.Future[Any]:
+        """Ask nothing before the browser is answered: the kernel is ours, and its cells may run."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        done.set_result({})
+        return done
+
     def nudge(self) -> asyncio.Future[None]:
         """Wait until a kernel speaks, unless this connection goes on with the channels of another.
 
