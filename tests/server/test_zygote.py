@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import signal
@@ -264,15 +265,29 @@ async def test_elsewhere_than_on_linux_nothing_is_forked(tmp_path, monkeypatch):
             await kernels.zygote.kernel({})
 
 
-async def test_only_whether_a_kernel_is_busy_counts_as_activity(kernels, start, capsys):
+class Heard(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+
+
+async def test_only_whether_a_kernel_is_busy_counts_as_activity(kernels, start):
     kernel = await start()
-    kernels.all.parent.log.setLevel("DEBUG")
+    heard, log = Heard(), kernels.all.log
+    log.addHandler(heard)
+    log.setLevel(logging.DEBUG)
     try:
         await kernel.run("import ipywidgets; ipywidgets.Text()")
         await until(lambda: kernel.manager.execution_state == "idle")
     finally:
-        kernels.all.parent.log.setLevel("WARNING")
-    told = capsys.readouterr().err
+        log.setLevel(logging.WARNING)
+        log.removeHandler(heard)
+    told = "".join(heard.told)
     assert "status (busy)" in told
     assert "comm_open" not in told
 

@@ -122,13 +122,14 @@ def _run(given: dict[str, Any], line: socket.socket) -> None:
     gc.enable()
 
     from ipykernel.kernelapp import IPKernelApp
-    from ipywidgets import register_comm_target
 
     sys.argv = ["ipykernel_launcher", *given["arguments"]]
     # Not 0: it would greet whoever started it by hand. Not ours: `_end_with` looks after that.
     app = IPKernelApp.instance(parent_handle=1)
     app.initialize(given["arguments"])
-    register_comm_target()  # which ipywidgets does by itself if it is imported in a kernel
+    sys.modules[
+        "ipywidgets"
+    ].register_comm_target()  # which ipywidgets does by itself if it is imported in a kernel
     app.start()
 
 
