@@ -15,7 +15,7 @@ def test_script_text_is_shown_as_text():
 
 def test_a_long_table_says_how_much_is_left_out():
     made = table(["n"], [[n] for n in range(60)], more="All are in `.problems`.")
-    assert "… and 10 more rows. All are in `.problems`." in made
+    assert "… and 10 more rows. All are in <code>.problems</code>." in made
     assert made.count("<td") == 50
 
 

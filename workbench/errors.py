@@ -207,6 +207,9 @@ class UnknownField(WorkbenchError):
         super().__init__(f"A {entity} has no field {shown(field)}. {hint}")
 
 
+_WHOLE = "$"  # how the one value of a JSON file is labelled
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One bad cell of a file or a frame.
@@ -228,7 +231,7 @@ class Problem:
             part
             for part in (
                 self.file,
-                None if self.row is None else f"row {self.row}",
+                None if self.row in (None, _WHOLE) else f"row {self.row}",
                 self.column,
             )
             if part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
@@ -11,6 +12,7 @@ __all__ = ["cell", "paragraph", "table"]
 
 _CELL_CHARACTERS = 100
 _SHOWN_ROWS = 50
+_CODE = re.compile(r"`([^`\s]+)`")
 _LEFT = 'style="text-align: left"'  # JupyterLab's own tables are of numbers
 
 
@@ -29,8 +31,13 @@ def table(headings: Sequence[str], rows: Sequence[Iterable[object]], *, more: st
 
 
 def paragraph(text: str) -> str:
-    """Return a line of text under a table."""
-    return f"<p>{escape(text)}</p>"
+    """Return a line of text under a table; what stands between backticks in it is code.
+
+    >>> paragraph("All are in `.problems`.")
+    '<p>All are in <code>.problems</code>.</p>'
+    """
+    words = _CODE.sub(r"<code>\1</code>", escape(text))
+    return f"<p>{words}</p>"
 
 
 def cell(value: Any) -> str:

@@ -208,6 +208,10 @@ def test_users_are_invited_by_a_link_that_is_printed_once(workbench):
     assert "as admin" in done.stdout
     assert "WORKBENCH_PUBLIC_URL" in done.stderr
     workbench.variables["WORKBENCH_PUBLIC_URL"] = "https://worlds.example.org"
+    assert "nobody can sign in by this link" in done.stderr
+    assert "Ada@example.org  admin  (invited until 2" in workbench("users", "list").stdout
+    for name, value in (("ID", "x"), ("SECRET", "y")):
+        workbench.variables[f"WORKBENCH_OAUTH_GITHUB_CLIENT_{name}"] = value
     again = workbench("users", "invite", "ada@example.org")
     assert "\n    https://worlds.example.org/invitation/" in again.stdout
     assert (again.stderr, link in again.stdout) == ("", False)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.transfer.reading import read
 from workbench.database.engine import Database
+from workbench.errors import Problem
 from workbench.transfer import dialect, json_file
 from workbench.transfer.load import load
 from workbench.transfer.options import Reading
@@ -219,3 +220,8 @@ def test_nested_stories_may_be_lines_and_rows_say_where_they_are(tmp_path: Path)
     ]
     assert found["scenes"].labels.to_pylist() == ["1.acts[0].scenes[0]"]
     assert [(p.file, p.row) for p in findings.problems] == [("stories.jsonl", 3)]
+
+
+def test_what_is_wrong_with_the_one_object_of_a_file_names_no_row_of_it():
+    problem = Problem("hamlet.json", "$", "name", None, "This must not be empty.")
+    assert str(problem) == "hamlet.json, name: This must not be empty."

@@ -20,7 +20,9 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where the files go.")],
     world: Annotated[str, typer.Option(help="A world by name, or owner@mail/name.")],
     format: Annotated[str, typer.Option(help="csv, xlsx, json, jsonl, parquet or arrow")] = "csv",
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier export there.")
+    ] = False,
 ) -> None:
     """Write a world as files that import again to the same world."""
     from workbench.wiring import connect

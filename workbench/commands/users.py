@@ -25,7 +25,7 @@ Role = Annotated[str, typer.Option(help="viewer, editor or admin.")]
 def list_users(
     words: Annotated[str, typer.Argument(help="Part of an address or a name.")] = "",
 ) -> None:
-    """Show all users: e-mail, role, name."""
+    """Show all users: e-mail, role, name; and who is invited."""
 
     async def work(installation: Installation) -> None:
         after: str | None = ""
@@ -36,6 +36,10 @@ def list_users(
                 state = state if one.deleted_at is None else "  (deleted)"
                 typer.echo(f"{one.email}  {one.role}  {one.name}{state}".rstrip())
             after = matches.more_after
+        for invited in await installation.invitations.latest(None):
+            if invited.state == "open" and words.lower() in invited.email.lower():
+                until = f"{invited.expires_at:%Y-%m-%d}"
+                typer.echo(f"{invited.email}  {invited.role}  (invited until {until})")
 
     _administer(work)
 
@@ -54,7 +58,7 @@ def invite_user(
     days: Annotated[int, typer.Option(help="How long the link works.")] = 14,
 ) -> None:
     """Print a link that lets somebody in, once; an earlier one of theirs works no more."""
-    from workbench.config import read_settings
+    from workbench.config import read_providers, read_settings
 
     invited = _administer(
         lambda installation: installation.invitations.invite(None, email, role, days=days)
@@ -67,6 +71,12 @@ def invite_user(
     if public_url is None:
         typer.echo(
             "WORKBENCH_PUBLIC_URL is not set: the link is for a dashboard on this machine.",
+            err=True,
+        )
+    if not read_providers():
+        typer.echo(
+            "No provider is set here (WORKBENCH_OAUTH_…): where the dashboard has none either, "
+            "nobody can sign in by this link.",
             err=True,
         )
 

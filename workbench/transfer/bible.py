@@ -61,7 +61,8 @@ async def bible(database: Database, world: UUID, path: Path, *, overwrite: bool 
     page = _PAGES.get(path.suffix.casefold())
     if page is None:
         raise Refused(
-            f"{path.name}: the name tells no format. End it with .html or .md.", field="path"
+            f"{path.name or str(path)!r}: the name tells no format. End it with .html or .md.",
+            field="path",
         )
     await require_world(database, world)
 
