@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from workbench.dashboard import dashboard
 from workbench.dashboard.state import Place, State
 
 WORLD, RECORD = uuid4(), uuid4()
@@ -35,3 +36,10 @@ def test_going_somewhere_forgets_the_last_problem():
     state.problem = "Gone."
     state.go(f"scene/{WORLD}")
     assert (state.place, state.problem) == (Place(WORLD, "scene"), "")
+
+
+async def test_an_address_that_names_no_page_says_so(wb):
+    made = await dashboard(wb, "planet/nine")
+    assert made.state.problem == "There is no page of this address. These are the worlds."
+    for place in ("", "worlds"):
+        assert (await dashboard(wb, place)).state.problem == ""

@@ -293,4 +293,6 @@ async def dashboard(workspace: Workspace, place: str | None = None) -> Dashboard
         place = parse_qs(os.environ.get("QUERY_STRING", "")).get("place", [""])[0]
     made = Dashboard(workspace, Place.parse(place))
     await made.show()
+    if made.state.place == Place() and place not in ("", str(Place())) and not made.state.problem:
+        made.state.problem = "There is no page of this address. These are the worlds."
     return made
