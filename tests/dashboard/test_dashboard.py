@@ -20,6 +20,15 @@ async def test_the_first_page_shows_the_demo_world(reader):
     assert reader.problems == []
 
 
+async def test_scripts_are_fetched_once_and_while_the_kernel_starts(reader):
+    await reader.open()
+    links = reader.page.locator("head link[rel=modulepreload]")
+    fetched = [await link.evaluate("link => link.href") for link in await links.all()]
+    assert {url.rpartition("/")[2] for url in fetched} == {"content.js", "grid.js"}
+    assert [reader.requests.count(url) for url in fetched] == [1, 1]
+    assert reader.problems == []
+
+
 async def test_a_world_shows_numbers_outline_and_latest_changes(reader):
     await reader.open("Dracula")
     numbers = reader.page.locator(".wb-numbers")
