@@ -400,3 +400,34 @@ async def test_users_and_members_are_saved_as_their_rights_allow(
     members["role"] = "manager"
     assert (await wb.world_members.save(members)).changed == 1
     assert await eve.role_in(denmark) == "manager"
+
+
+async def test_to_publish_or_to_trash_a_world_by_a_frame_names_whom_to_ask(
+    wb: Workspace, denmark: World, eve: Workspace
+) -> None:
+    own = await eve.worlds.add(name="Norway")
+    read = await eve.worlds.frame()
+    frame = read.assign(is_public=True, description="x")
+    ask = "that takes a manager's rights in it, and an account that may edit. Ask tester@localhost."
+    with pytest.raises(NotAllowed) as refused:
+        await eve.worlds.save(frame)
+    assert str(refused.value) == (
+        f"You may read the world 'Denmark', but not change whether it is public: {ask}"
+    )
+    with pytest.raises(NotAllowed) as refused:
+        await eve.worlds.save(read.iloc[:0].copy(), trash=True, based_on=read)
+    assert str(refused.value) == (
+        f"You may read the world 'Denmark', but not put it into the trash: {ask}"
+    )
+    assert await wb.worlds.count(is_public=True) == 0
+    assert await eve.worlds.count() == 2
+    mine = read[read["name"] == "Norway"]
+    assert (await eve.worlds.save(mine.assign(is_public=True))).changed == 1
+    left = await eve.worlds.frame()
+    rest = left[left["name"] != "Norway"].copy()
+    assert (await eve.worlds.save(rest, trash=True, based_on=left)).trashed == 1
+    assert (await eve.worlds.save(rest.assign(description="x"))).changed == 1
+    await wb.share(denmark, "eve@example.org", role="manager")
+    assert (await eve.worlds.save(rest.assign(is_public=True))).changed == 1
+    assert (await wb.worlds.get(denmark.id)).is_public
+    assert own.id not in {world.id for world in await eve.worlds.find()}

@@ -72,10 +72,18 @@ class Given:
         """How many records there are."""
         return len(self.versions)
 
-    def problem(self, n: int, column: str | None, message: str, value: object = None) -> None:
-        """Note what is wrong with a cell or a row."""
-        found = None if value is None else str(value)
-        self.problems.append(Problem(None, self.labels[n].as_py(), column, found, message))
+    def problem(
+        self,
+        n: int,
+        column: str | None,
+        message: str,
+        value: object = None,
+        *,
+        refused: bool = False,
+    ) -> None:
+        """Note what is wrong with a cell or a row, or that a right to it is missing."""
+        found, label = None if value is None else str(value), self.labels[n].as_py()
+        self.problems.append(Problem(None, label, column, found, message, refused=refused))
 
 
 def key_of(stored: Stored[Any, Any]) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ import pyarrow as pa
 from workbench.database.translate import translated
 from workbench.entities import Entity
 from workbench.entities.fields import Choice
-from workbench.errors import Conflict
+from workbench.errors import Conflict, NotAllowed
 from workbench.frames.changes import Cells
 from workbench.frames.given import Given
 from workbench.frames.stored import KEYS, Now, copied, matching
+from workbench.store.rights import refusal_in
 from workbench.transfer.checks import SQL_TYPES
 from workbench.transfer.lookups import references
 from workbench.transfer.stage import quoted
@@ -24,6 +25,10 @@ from workbench.transfer.verdicts import swapped
 __all__ = ["lock", "stage_edits", "trash", "troubles", "write"]
 
 _EDITS = "pg_temp.save_edits"
+# To publish or trash a world takes more than to write it; the trigger that says so names nobody.
+_NOT_MANAGED = (
+    "row_security_active('public.world') AND t.id <> ALL ((SELECT rules.worlds('manager'))::uuid[])"
+)
 
 
 async def lock(
@@ -74,7 +79,7 @@ async def stage_edits(
 
 
 async def troubles(connection: Any, found: Given, cells: list[Cells]) -> None:
-    """Note names that are taken and references that mean nothing, row by row."""
+    """Note names that are taken, references that mean nothing, and missing rights, row by row."""
     stored = found.stored
     targets = references(stored)
     names = {one.column for one in cells}
@@ -93,6 +98,20 @@ async def troubles(connection: Any, found: Given, cells: list[Cells]) -> None:
             found.problem(n, column, message, value)
     if isinstance(stored, Entity) and names & set(stored.key):
         await _taken(connection, found, names)
+    if stored.name == "world" and "is_public" in names:
+        await _published(connection, found)
+
+
+async def _published(connection: Any, found: Given) -> None:
+    """Note worlds that are to be public, or no longer so, by somebody who does not manage them."""
+    rows = await connection.fetch(
+        f"SELECT e.n, t.name, rules.managers(t.id) AS managers FROM {_EDITS} AS e "
+        f"JOIN {KEYS} AS s USING (n) JOIN world AS t ON {matching(found.stored, 's', 't')} "
+        f'WHERE e."=is_public" AND e.is_public <> t.is_public AND {_NOT_MANAGED} ORDER BY e.n'
+    )
+    for n, name, managers in rows:
+        message = refusal_in(name, managers, "publish", level="manager")
+        found.problem(n, "is_public", message, refused=True)
 
 
 async def _taken(connection: Any, found: Given, names: set[str]) -> None:
@@ -183,7 +202,18 @@ async def trash(connection: Any, stored: Entity[Any, Any], ids: list[str]) -> in
     ------
     Conflict
         One of them is not there: the right to put it there was lost at the same moment.
+    NotAllowed
+        One of them is a world that somebody else manages.
     """
+    if stored.name == "world":
+        rows = await connection.fetch(
+            "SELECT t.name, rules.managers(t.id) AS managers FROM world AS t "
+            f"WHERE t.id = ANY ($1::uuid[]) AND {_NOT_MANAGED} ORDER BY t.name",
+            ids,
+        )
+        if rows:
+            said = [refusal_in(name, ask, "trash", level="manager") for name, ask in rows]
+            raise NotAllowed("\n".join(said), entity="world")
     with translated(stored.name):
         status = await connection.execute(
             f"UPDATE {quoted(stored.name)} SET deleted_at = clock_timestamp() "

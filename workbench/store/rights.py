@@ -199,7 +199,7 @@ def refusal(entity: str, managers: Iterable[str], doing: str = "change") -> NotA
 def refusal_in(
     world: str,
     managers: Iterable[str],
-    doing: Literal["add", "change", "publish"],
+    doing: Literal["add", "change", "publish", "trash"],
     plural: str | None = None,
     *,
     level: RoleInWorld = "editor",
@@ -215,6 +215,7 @@ def refusal_in(
         "add": f"add {plural} to it",
         "change": f"change its {plural}" if plural else "change it",
         "publish": "change whether it is public",
+        "trash": "put it into the trash",
     }[doing]
     article = "an" if level == "editor" else "a"
     return (

@@ -131,7 +131,7 @@ def _part(
         return Part.NAME, header
     if in_file and names_pictures(stored, header):
         return Part.FILE, header
-    if header == "id" and "worldid" in stored.table.columns:
+    if header == "id" and (stored.name == "world" or "worldid" in stored.table.columns):
         return Part.OWN, header
     if header in stored.table.columns:
         return Part.NOTHING, header

@@ -88,7 +88,8 @@ def statement(table: Staged, others: Mapping[str, Staged], *, live: bool) -> Sta
     worlds += [f"{reached[c]}.worldid" for c in ids if c in stored.required]
     made.world = f"coalesce({', '.join(worlds)})" if len(worlds) > 1 else "".join(worlds)
     if "worldid" not in stored.table.columns:
-        made.world = "coalesce(t.id, s.id)" if stored.name == "world" else "NULL::uuid"
+        itself = "coalesce(self.id, t.id, s.id)" if table.by_own_id else "coalesce(t.id, s.id)"
+        made.world = itself if stored.name == "world" else "NULL::uuid"
     for column, alias in reached.items():
         given = f"s.{quoted(column)} IS NOT NULL"
         away = f"({alias}.id IS NULL OR {alias}.worldid IS DISTINCT FROM {made.world})"
@@ -129,7 +130,10 @@ def values(made: Statement, acting: UUID | None) -> dict[str, str]:
     for name in stored.key:
         columns.setdefault(name, f"s.{quoted(name)}")
     if "ownerid" in stored.key:
-        columns["ownerid"] = f"coalesce(s.ownerid, '{acting}'::uuid)" if acting else "s.ownerid"
+        # A world that is told by its id, by one of its managers maybe, stays its owner's.
+        owners = ["s.ownerid", *(["self.ownerid"] if made.table.by_own_id else [])]
+        owners += [f"'{acting}'::uuid"] if acting else []
+        columns["ownerid"] = f"coalesce({', '.join(owners)})"
     return columns
 
 
@@ -157,17 +161,19 @@ async def plan(
         if isinstance(stored, Entity):
             same.append("t.deleted_at IS NULL")
             own = "coalesce(t.id, s.id)"
-        joins.append(f"LEFT JOIN {quoted(stored.name)} AS t ON {' AND '.join(same)}")
         version = "t.version"
         if table.by_own_id:
-            # An id that is none of this world's is nobody's: the row is told by its key then.
+            # An id that is none of this world's is nobody's: the row is told by its key then. So
+            # is one of a world that is not to be seen.
+            inside = "" if stored.name == "world" else f"AND self.worldid = {made.world} "
             joins.append(
                 f"LEFT JOIN {quoted(stored.name)} AS self ON self.id = s.{quoted(OWN)} "
-                f"AND self.worldid = {made.world} AND self.deleted_at IS NULL"
+                f"{inside}AND self.deleted_at IS NULL"
             )
             own = "coalesce(self.id, t.id, s.id)"
             version = "coalesce(self.version, t.version)"
             made.wrong.append((TAKEN, "self.id <> t.id"))
+        joins.append(f"LEFT JOIN {quoted(stored.name)} AS t ON {' AND '.join(same)}")
     bits = [f"(CASE WHEN {c} THEN {1 << i} ELSE 0 END)" for i, (_, c) in enumerate(made.wrong)]
     selected = {
         "n": "s.n",

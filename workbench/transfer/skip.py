@@ -1,6 +1,7 @@
 """Rows with problems taken out of a plan, so that the others can be written.
 
-A row that refers to one which is taken out, and which is not there without it, is taken out too.
+A row that refers to one which is taken out, and which is not there without it, is taken out too;
+so is one that refers to a record whose new name is taken out, for it may be meant by that name.
 """
 
 from __future__ import annotations
@@ -49,10 +50,13 @@ async def leave_out(
         found = False
         for table in tables.values():
             for column, target in _planned(table, tables):
+                absent = "o.version IS NULL"
+                if target.by_own_id:
+                    absent = f"({absent} OR {_renamed(target)})"
                 waiting = await connection.fetch(
                     f"UPDATE {table.plan} AS p SET wrong = 1 FROM {target.plan} AS o "
                     f"WHERE p.wrong = 0 AND o.id = p.{quoted(column)} AND o.wrong <> 0 "
-                    "AND o.version IS NULL RETURNING p.n, o.n"
+                    f"AND {absent} RETURNING p.n, o.n"
                 )
                 await verdicts.waiting(table, column, target, sorted(waiting))
                 found = found or bool(waiting)
@@ -73,6 +77,15 @@ def _planned(table: Staged, tables: Mapping[str, Staged]) -> Iterator[tuple[str,
     for column, target in targets.items():
         if target in tables:
             yield column, tables[target]
+
+
+def _renamed(table: Staged) -> str:
+    """Return the condition that a row `o` of a plan gives its record another name."""
+    name = quoted(table.stored.key[-1])
+    return (
+        f"EXISTS (SELECT FROM {quoted(table.stored.name)} AS t "
+        f"WHERE t.id = o.id AND t.{name} IS DISTINCT FROM o.{name})"
+    )
 
 
 def _rejected(table: Staged, findings: Findings) -> list[int]:
