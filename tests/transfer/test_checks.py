@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from workbench.entities import STORED
-from workbench.entities.fields import Kind
+from workbench.entities.fields import Kind, Whole
 from workbench.transfer.checks import array_literal, check, clean_names, verdict
 
 NASTY = [
@@ -195,3 +195,4 @@ def test_a_column_without_values_is_judged_as_each_of_its_cells_is() -> None:
             assert found.problems == ({0: message, 1: message} if message else {})
             assert found.column.null_count == 2
             assert not check(kind, pa.nulls(0, form)).problems
+    assert check(Whole(), pa.nulls(0, pa.int64())).column.type == pa.int64()

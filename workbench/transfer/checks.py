@@ -70,6 +70,8 @@ def check(kind: Kind, cells: pa.Array) -> Checked:
         empty = kind.problem(None)
         problems = dict.fromkeys(range(len(cells)), empty) if empty else {}
         kept = cells.type if is_text(cells) else pa.large_string()
+        if isinstance(kind, Whole | Number):
+            kept = pa.int64() if isinstance(kind, Whole) else pa.float64()
         return Checked(pa.nulls(len(cells), kept), problems)
     if isinstance(kind, Text) and not isinstance(kind, Address) and is_text(cells):
         return _text(kind, cells)
