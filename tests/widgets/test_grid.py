@@ -160,3 +160,16 @@ async def test_the_kernel_sends_the_bundle_where_no_file_can_be_had(grid, browse
     browser = browse(grid)
     grid._received(grid, {"t": "source"}, [])
     assert browser.messages == [{"t": "source", "text": "export default 'grid'"}]
+
+
+async def test_the_first_block_travels_with_the_grid_until_a_row_changes(grid, browser):
+    await grid.prefetch()
+    assert [row["id"] for row in grid.get_state("first")["first"]["rows"]] == [
+        f"r{n}" for n in range(100)
+    ]
+    assert grid.row("r99") is not None
+    await browser.ask("save", id="r1", version=1, changes={"name": "Scene one"})
+    assert grid.first == {}
+    await grid.prefetch()
+    grid.refresh()
+    assert grid.first == {}

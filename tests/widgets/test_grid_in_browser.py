@@ -300,3 +300,15 @@ async def test_a_grid_that_is_only_read_lets_text_be_marked_and_rows_be_found(so
     await expect(reader.count).to_have_text("11 scenes")
     await reader.cell("r29", "name").click()
     await expect(reader.active).to_contain_text("Scene 29")
+
+
+async def test_a_block_that_came_with_the_grid_is_not_asked_for_again(source, show, monkeypatch):
+    grid = Grid(source, noun="scene", plural="scenes")
+    await grid.prefetch()
+    source.rows["r0"]["name"] = "A new name"
+    shown = await show(grid)
+    await expect(shown.page.locator("[row-id='r0'] [col-id='name']")).to_have_text("Scene 0")
+    await expect(shown.page.get_by_test_id("grid-count")).to_have_text("300 scenes")
+    assert grid.first == {}
+    await shown.page.locator(".ag-header-cell[col-id='name'] .ag-header-cell-label").click()
+    await expect(shown.page.locator("[row-id='r0'] [col-id='name']")).to_have_text("A new name")

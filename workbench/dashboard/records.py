@@ -38,6 +38,7 @@ async def records_page(
     source = RepositorySource(collection, world.id, role=standing.role, on_write=on_write)
     made = editor(source, height="max(320px, calc(100dvh - 240px))")
     made.add_class("wb-records-editor")
+    await made.grid.prefetch()
     Portrait(wb, made)
     if record is not None:
         made.form.load(await source.row(record))

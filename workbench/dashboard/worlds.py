@@ -35,6 +35,7 @@ async def worlds_page(wb: Workspace, go: Go) -> list[Any]:
     shown = element("ul", *cards) if cards else element("p", none, kind="wb-soft")
     top = Content(head, element("section", shown, kind="wb-cards"), on_action=go)
     grid = editor(RepositorySource(wb.worlds, role=None if writes else "viewer"), height="360px")
+    await grid.grid.prefetch()
     _lead_in(grid, go)
     return [top, Content(element("h2", "All worlds in a table")), grid]
 

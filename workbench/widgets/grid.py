@@ -13,6 +13,7 @@ from workbench.errors import NotAllowed
 from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
 from workbench.widgets.source import Filter, Row, Sort, Source
+from workbench.widgets.wire import json_safe
 
 __all__ = ["Grid"]
 
@@ -25,6 +26,7 @@ class Grid(Rpc):
     """A table of a source's rows, in blocks of `page_size` as they scroll into view.
 
     `selected` holds the ids of the ticked rows, `active` the id of the row with the focus.
+    `first` holds the first block until a browser has taken it, or a row was changed.
     `preset` holds values that a new row starts with, and `<field>__label` for references.
     `changed` is set to each row that was saved or added here, `removed` to the ids of each removal;
     `refused` counts what was not allowed: rights may change while the grid is in sight.
@@ -42,6 +44,7 @@ class Grid(Rpc):
     preset = traitlets.Dict().tag(sync=True)
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     active = traitlets.Unicode("").tag(sync=True)
+    first = traitlets.Dict().tag(sync=True)
 
     changed = traitlets.Dict()
     removed = traitlets.List(traitlets.Unicode())
@@ -64,12 +67,18 @@ class Grid(Rpc):
             "restore": self._restore,
         }
 
+    async def prefetch(self) -> None:
+        """Read the first block, so that it travels with the grid, which then asks for none."""
+        self.first = json_safe(await self._page({"start": 0, "count": self.page_size}))
+
     def refresh(self) -> None:
         """Fetch the rows on screen again, keeping place, selection and unsaved edits."""
+        self.first = {}
         self.tell("refresh")
 
     def show(self, row: Mapping[str, Any]) -> None:
         """Show `row` as stored now, if it is on screen."""
+        self.first = {}
         self._see(row)
         self.tell("row", row=row)
 
@@ -114,6 +123,7 @@ class Grid(Rpc):
     async def _save(self, args: Mapping[str, Any]) -> Row:
         with self._counting_refusals():
             row = await self.source.save(args["id"], int(args["version"]), dict(args["changes"]))
+        self.first = {}
         self._see(row)
         self.changed = row
         return row
