@@ -8,8 +8,15 @@ import pytest
 
 from workbench.editing import RepositorySource
 from workbench.editing import source as source_module
-from workbench.errors import DuplicateName, InvalidDraft, NotFound, StaleRecord, UnknownField
-from workbench.widgets.source import Filter, Sort
+from workbench.errors import (
+    DuplicateName,
+    InvalidDraft,
+    NotFound,
+    Refused,
+    StaleRecord,
+    UnknownField,
+)
+from workbench.widgets.source import Edit, Filter, Sort
 
 
 @pytest.fixture
@@ -183,3 +190,18 @@ async def test_removing_one_that_is_gone_removes_none(wb, denmark):
     with pytest.raises(NotFound):
         await source.remove([row["id"] for row in rows])
     assert await wb.personas.count() == 1
+
+
+async def test_many_rows_are_changed_as_one_changeset_or_not_at_all(wb, denmark):
+    added = [await wb.personas.add(name=name, worldid=denmark.id) for name in ("ONE", "TWO")]
+    source = RepositorySource(wb.personas, denmark.id)
+    edits = [Edit(str(one.id), one.version, {"kind": "guest"}) for one in added]
+    await source.save_all(edits, reason="kind of 2 personas")
+    stored = await source.stored([edit.id for edit in edits])
+    assert {row["kind"] for row in stored} == {"guest"}
+    assert len(set((await wb.changes(limit=2))["changeset"])) == 1
+    fresh = [Edit(row["id"], row["version"], {"kind": "host"}) for row in stored]
+    await wb.personas.update(await wb.personas.get(fresh[1].id), kind="theirs")
+    with pytest.raises(Refused, match="changed by somebody else meanwhile"):
+        await source.save_all(fresh, reason="again")
+    assert (await wb.personas.get(fresh[0].id)).kind == "guest"

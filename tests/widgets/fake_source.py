@@ -4,8 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from workbench.errors import DuplicateName, InvalidDraft, NotFound, StaleRecord, StoreUnavailable
-from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, StoredRow
+from workbench.errors import (
+    DuplicateName,
+    InvalidDraft,
+    NotFound,
+    Refused,
+    StaleRecord,
+    StoreUnavailable,
+)
+from workbench.widgets.source import Choice, Column, Edit, Filter, Page, Row, Sort, StoredRow
 
 PLACES = {f"p{n}": f"{name} {n}" for n, name in enumerate(["Elsinore", "Dunsinane", "Verona"] * 20)}
 
@@ -80,6 +87,17 @@ class FakeSource:
         shown = label if "locationid" in changes else {}
         self.rows[id] = StoredRow({**self.rows[id], **changes, **shown, "version": version + 1})
         return dict(self.rows[id])
+
+    async def stored(self, ids: Sequence[str]) -> list[Row]:
+        return [dict(self.rows[id]) for id in ids if id in self.rows]
+
+    async def save_all(self, edits: Sequence[Edit], *, reason: str) -> None:
+        self.reasons = [reason]
+        for edit in edits:
+            if self.rows[edit.id].version != edit.version:
+                raise Refused(f"“{self.rows[edit.id]['name']}” was changed by somebody else.")
+        for edit in edits:
+            await self.save(edit.id, edit.version, edit.changes)
 
     def check(self, values: Mapping[str, object] | None = None, id: str = "") -> None:
         if self.down:

@@ -18,7 +18,7 @@ from workbench.editing.columns import BY_MANAGERS, columns_of
 from workbench.entities import ENTITIES
 from workbench.entities.base import Entity
 from workbench.entities.world import WORLD
-from workbench.errors import NotAllowed, StaleRecord, UnknownField
+from workbench.errors import NotAllowed, Refused, StaleRecord, UnknownField
 from workbench.store.filters import conditions, counted, matching
 from workbench.store.keyset import Step, cursor, steps
 from workbench.store.names import WorldKey, world_id
@@ -26,7 +26,7 @@ from workbench.store.repository import Repository
 from workbench.store.rights import RoleInWorld, may_write, role_of, standing
 from workbench.store.search import narrowed
 from workbench.widgets.editor import Editor
-from workbench.widgets.source import Choice, Column, Filter, Page, Row, Sort, StoredRow
+from workbench.widgets.source import Choice, Column, Edit, Filter, Page, Row, Sort, StoredRow
 from workbench.widgets.wire import json_safe
 
 _NAMES = ("name", "display_name")
@@ -164,6 +164,26 @@ class RepositorySource:
             current = StoredRow((await self._rows([stale.current.id]))[0])
             raise StaleRecord(self.entity.name, current, expected_version=version) from stale
         return (await self._rows([saved.id]))[0]
+
+    async def stored(self, ids: Sequence[str]) -> list[Row]:
+        """Return these rows as they are stored now; those that are gone are left out."""
+        return await self._rows([UUID(id) for id in ids])
+
+    async def save_all(self, edits: Sequence[Edit], *, reason: str) -> None:
+        """Store the changes of many rows as one changeset, all or none."""
+
+        async def work() -> None:
+            for edit in edits:
+                try:
+                    await self.repository.update(edit.id, edit.changes, version=edit.version)
+                except StaleRecord as stale:
+                    raise Refused(
+                        f"“{stale.current.label}” was changed by somebody else meanwhile. Nothing "
+                        "was changed: look at what would be done again.",
+                        entity=self.entity.name,
+                    ) from stale
+
+        await self.database.atomically(work, reason=reason)
 
     async def add(self, values: Mapping[str, object]) -> Row:
         """Store a new row; the world is known, so nobody needs to say it."""

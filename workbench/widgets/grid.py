@@ -9,10 +9,11 @@ from typing import Any
 
 import traitlets
 
-from workbench.errors import NotAllowed
+from workbench.errors import InvalidDraft, NotAllowed
+from workbench.widgets.bulk import Bulk, outcome, verbs
 from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
-from workbench.widgets.source import Filter, Row, Sort, Source
+from workbench.widgets.source import Edit, Filter, Row, Sort, Source
 from workbench.widgets.wire import json_safe
 
 __all__ = ["Grid"]
@@ -20,6 +21,7 @@ __all__ = ["Grid"]
 # A request names its own block; a hostile or mistaken one must not read the whole table.
 _MOST_ROWS_A_BLOCK = 1_000
 _ROWS_REMEMBERED = 4_000
+_MOST_ROWS_A_CHANGE = 5_000
 
 
 class Grid(Rpc):
@@ -53,7 +55,9 @@ class Grid(Rpc):
     def __init__(self, source: Source, **traits: object) -> None:
         self.source = source
         self._seen: dict[str, Row] = {}
-        super().__init__(columns=[column.as_json() for column in source.columns], **traits)
+        self._planned: tuple[list[Edit], str] = ([], "")
+        columns = [{**column.as_json(), "verbs": verbs(column)} for column in source.columns]
+        super().__init__(columns=columns, **traits)
 
     def operations(self) -> Mapping[str, Handler]:
         return {
@@ -62,6 +66,8 @@ class Grid(Rpc):
             "place": self._place,
             "lookup": self._lookup,
             "save": self._save,
+            "plan": self._plan,
+            "apply": self._apply,
             "add": self._add,
             "remove": self._remove,
             "restore": self._restore,
@@ -127,6 +133,36 @@ class Grid(Rpc):
         self._see(row)
         self.changed = row
         return row
+
+    async def _plan(self, args: Mapping[str, Any]) -> object:
+        """Answer what a change of one column would do to rows; `_apply` does exactly that."""
+        bulk = Bulk(
+            str(args["field"]),
+            str(args["verb"]),
+            args.get("value"),
+            str(args.get("find", "")),
+            str(args.get("label", "")),
+        )
+        column = next((c for c in self.source.columns if c.field == bulk.field), None)
+        if column is None:
+            raise InvalidDraft({bulk.field: "There is no such column."})
+        ids = [str(id) for id in args["ids"]][:_MOST_ROWS_A_CHANGE]
+        found = outcome(column, bulk, await self.source.stored(ids))
+        count = len(found.edits)
+        noun = self.noun if count == 1 else self.plural
+        self._planned = found.edits, f"{column.title.lower()} of {count:,} {noun}"
+        return {**asdict(found), "edits": None, "count": count}
+
+    async def _apply(self, _args: Mapping[str, Any]) -> int:
+        edits, reason = self._planned
+        with self._counting_refusals():
+            await self.source.save_all(edits, reason=reason)
+        self._planned = ([], "")
+        self.first = {}
+        for row in await self.source.stored([edit.id for edit in edits]):
+            self.show(row)
+            self.changed = row
+        return len(edits)
 
     async def _add(self, args: Mapping[str, Any]) -> Row:
         preset = {k: value for k, value in self.preset.items() if not k.endswith("__label")}

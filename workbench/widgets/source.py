@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 __all__ = [
     "Choice",
     "Column",
+    "Edit",
     "Filter",
     "Kind",
     "Page",
@@ -113,6 +114,15 @@ class Choice:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Edit:
+    """Changes of one row, of the version that they were made for."""
+
+    id: str
+    version: int
+    changes: Mapping[str, object]
+
+
 class StoredRow(dict[str, Any]):
     """A row as it is stored now: what a source hands to `StaleRecord` as `current`."""
 
@@ -153,6 +163,17 @@ class Source(Protocol):
 
     async def save(self, id: str, version: int, changes: Mapping[str, object]) -> Row:
         """Store the changes and return the row as stored."""
+        ...
+
+    async def stored(self, ids: Sequence[str]) -> list[Row]:
+        """Return these rows as they are stored now; those that are gone are left out."""
+        ...
+
+    async def save_all(self, edits: Sequence[Edit], *, reason: str) -> None:
+        """Store the changes of many rows as one change, all or none.
+
+        Refused, with the row named, if one of them was changed meanwhile.
+        """
         ...
 
     async def add(self, values: Mapping[str, object]) -> Row: ...

@@ -36,6 +36,7 @@ export function icon(path: string): SVGSVGElement {
 export const icons = {
   add: "M8 3v10M3 8h10",
   remove: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5M6.8 7v3.5M9.2 7v3.5",
+  edit: "M3 13h2.5L13 5.5 10.5 3 3 10.5zM9 4.5 11.5 7",
   refresh: "M13 8a5 5 0 1 1-1.5-3.6M13 2.5v2.6h-2.6",
   search: "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.4 10.4 14 14",
   clear: "M4.5 4.5l7 7M11.5 4.5l-7 7",

@@ -3,6 +3,7 @@ import { createGrid, type GridApi, type GridOptions, type IGetRowsParams } from 
 import { addStyle, dress, icon, icons, later, make, whenWide } from "./dom";
 import { askForRow } from "./grid/add";
 import { Banner } from "./grid/banner";
+import { askForChange } from "./grid/bulk";
 import { engineColumn } from "./grid/columns";
 import { type Edit, Edits, type Watcher } from "./grid/edits";
 import { registerModules, theme } from "./grid/engine";
@@ -44,6 +45,7 @@ class GridView implements Watcher {
   private readonly popups = make("div", { class: "wb wb-grid wb-popups", "data-lm-suppress-shortcuts": "true" });
   private readonly search: HTMLInputElement;
   private readonly removeButton: HTMLButtonElement;
+  private readonly changeButton: HTMLButtonElement;
   private readonly undoButton: HTMLButtonElement;
   private readonly widths: Widths;
   private readonly stopWaiting: () => void;
@@ -56,6 +58,7 @@ class GridView implements Watcher {
     const searched = later(SEARCH_MILLISECONDS, () => this.startAgain());
     this.search = make("input", { type: "search", class: "wb-search", placeholder: `Search ${this.plural}…`, "aria-label": `Search ${this.plural}`, "data-testid": "grid-search", input: searched });
     this.removeButton = make("button", { type: "button", class: "wb-button wb-plain", disabled: true, "data-testid": "grid-remove", click: () => void this.remove() }, icon(icons.remove), make("span", {}, "Remove"));
+    this.changeButton = make("button", { type: "button", class: "wb-button wb-plain", disabled: true, title: "Change one column of the ticked rows", "data-testid": "grid-change", click: () => void this.change() }, icon(icons.edit), make("span", {}, "Change"));
     this.undoButton = make("button", { type: "button", class: "wb-button wb-plain", hidden: true, "data-testid": "grid-undo", click: () => void this.restore(this.lastRemoval) }, icon(icons.undo), make("span", {}, "Undo"));
     dress(el, "wb-grid");
     this.table.style.height = model.get<string>("height");
@@ -125,6 +128,7 @@ class GridView implements Watcher {
       "div",
       { class: "wb-toolbar", role: "toolbar", "aria-label": `Actions on ${this.plural}` },
       this.whileAllowed("can_add", add),
+      this.columns.some((column) => column.verbs.length > 0) && this.whileAllowed("can_remove", this.changeButton),
       this.whileAllowed("can_remove", this.removeButton),
       this.undoButton,
       make("span", { class: "wb-search-box" }, icon(icons.search), this.search),
@@ -242,7 +246,7 @@ class GridView implements Watcher {
   }
 
   private selected(ids: string[]): void {
-    this.removeButton.disabled = ids.length === 0;
+    this.removeButton.disabled = this.changeButton.disabled = ids.length === 0;
     this.removeButton.lastElementChild!.textContent = ids.length ? `Remove (${ids.length})` : "Remove";
     this.model.set("selected", ids);
     this.model.save_changes();
@@ -310,6 +314,13 @@ class GridView implements Watcher {
     this.search.value = asText(name, row[name.field], row);
     this.startAgain();
     if (this.api) await focusRow(this.api, this.table, row.id, name.field);
+  }
+
+  private async change(): Promise<void> {
+    const rows = this.api?.getSelectedRows() ?? [];
+    const { el: host, rpc, plural, columns } = this;
+    const count = await askForChange({ host, rpc, rows, noun: this.model.get<string>("noun"), plural, columns });
+    if (count > 0) toast(this.el, `Changed ${count === 1 ? this.nameOf(rows[0], "one row") : `${count} ${plural}`}.`);
   }
 
   private async remove(): Promise<void> {

@@ -20,6 +20,8 @@ export interface Column {
   sortable: boolean;
   filterable: boolean;
   hidden: boolean;
+  /** What can be done to it in many rows at once. */
+  verbs: string[];
 }
 
 export type Row = { id: string; version: number } & Record<string, unknown>;
