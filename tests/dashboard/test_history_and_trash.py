@@ -157,3 +157,26 @@ async def test_what_is_refused_is_said(wb, sign_in, denmark):
     await page.press(sets[0])
     assert "takes a manager's rights" in page.dashboard.state.problem
     assert page.dashboard.state.said == ""
+
+
+async def test_worlds_in_the_trash_come_back_by_whoever_manages_them(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role="editor")
+    assert await trashed_worlds(wb) == []
+    await wb.worlds.remove(denmark)
+    assert await trashed_worlds(eve) == []
+    made = Dashboard(wb)
+    await made.show()
+    listing = made.page.children[-1]._on_action.__self__
+    assert [world.label for world in listing.worlds.values()] == ["Denmark"]
+    await listing.act(f"restore/{denmark.id}")
+    await made.tasks.settled()
+    assert made.state.said == "“Denmark” is back."
+    assert "Denmark" in json.dumps(made.page.children[0].nodes)
+    assert await trashed_worlds(wb) == []
+
+
+async def trashed_worlds(workspace):
+    made = Dashboard(workspace)
+    await made.show()
+    return made.page.children[-1].nodes

@@ -108,7 +108,7 @@ async def test_a_viewer_is_not_told_to_add_or_restore(wb, sign_in, denmark):
         made = Dashboard(workspace, Place(denmark.id, "book", gone.id))
         await made.show()
         assert "is in the trash." in made.state.problem
-        assert ("restore" in made.state.problem) == told
+        assert ("The page Trash" in made.state.problem) == told
         overview = await open_page(workspace, denmark)
         tree = overview.dashboard.page.children[1].children[0].children[1]
         assert ("Add one" in tree.empty) == told

@@ -149,10 +149,10 @@ class Dashboard(ipywidgets.GridBox):
             _close(widget)
         self._tell_browser(world)
 
-    async def _again(self, words: str) -> None:
-        """Show the page anew, after what the reader may do on it has changed."""
+    async def _again(self, words: str, of: str = "problem") -> None:
+        """Show the page anew, after what is on it, or may be done there, has changed."""
         await self.show()
-        self.state.problem = words
+        self.state.set_trait(of, words)
 
     async def _gone(self, place: Place, mine: Standing | None) -> str:
         """Say what became of a record that an address names and that is not to be had."""
@@ -165,10 +165,7 @@ class Dashboard(ipywidgets.GridBox):
         words = f"The {place.entity} {record.label!r} is in the trash."
         if mine is None or mine.role == "viewer":
             return words
-        return (
-            f"{words} To bring it back, run in a notebook: "
-            f'await wb.{collection.entity.plural}.restore("{place.record}")'
-        )
+        return f"{words} The page Trash brings it back."
 
     def _tell_browser(self, world: World | None) -> None:
         """Name the page, and give it an address that a reload or a link comes back to."""
@@ -183,7 +180,7 @@ class Dashboard(ipywidgets.GridBox):
     async def _page(self, place: Place, world: World | None, mine: Standing | None) -> list[Any]:
         go: Callable[[str], Any] = self._go
         if world is None or mine is None:
-            return await worlds_page(self.workspace, go)
+            return await worlds_page(self.workspace, go, self._world_is_back, self._run)
         if place.entity is None:
             return await world_page(self.workspace, world, mine, go)
         if place.entity == MEMBERS:
@@ -213,6 +210,9 @@ class Dashboard(ipywidgets.GridBox):
         """Say what was done, and count again what it may have changed."""
         self.state.said = words
         self.tasks.start(self._draw_nav(self.world, self.mine))
+
+    def _world_is_back(self, words: str) -> None:
+        self.tasks.start(self._again(words, "said"))
 
     async def _draw_nav(self, world: World | None, mine: Standing | None) -> None:
         items = [_item("All worlds", str(Place()), current=world is None)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from workbench.entities.world import World
 from workbench.store.rights import Standing
 from workbench.widgets.content import Content, Element, element
 from workbench.widgets.dialog import Messages
 from workbench.workspace import Workspace
+
+Done: TypeAlias = Callable[[str], object]
+Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,18 @@ class Within:
     wb: Workspace
     world: World
     standing: Standing
-    done: Callable[[str], object]
-    run: Callable[[Coroutine[Any, Any, None]], object]
+    done: Done
+    run: Run
 
 
 class Listing(ABC):
-    """The lines of a page; `content` shows them, `messages` asks before what is hard to undo."""
+    """The lines of a page; `content` shows them, `messages` asks before what is hard to undo.
 
-    def __init__(self, within: Within) -> None:
-        self.within = within
+    `done` and `run` are those of `Within`.
+    """
+
+    def __init__(self, done: Done, run: Run) -> None:
+        self._done, self._run = done, run
         self.more = False
         self.messages = Messages()
         self.content = Content(on_action=self.act)
@@ -67,7 +73,7 @@ class Listing(ABC):
 
     async def act(self, action: str) -> None:
         """Answer a click."""
-        self.within.run(self._act(action))
+        self._run(self._act(action))
 
     async def _act(self, action: str) -> None:
         verb, _, which = action.partition("/")
@@ -80,7 +86,7 @@ class Listing(ABC):
         finally:
             self.show()
         if said:
-            self.within.done(said)
+            self._done(said)
 
 
 def button(words: str, label: str, action: str) -> Element:

@@ -37,7 +37,8 @@ class Past(Listing):
     empty = "Nothing is kept of what was changed in this world."
 
     def __init__(self, within: Within) -> None:
-        super().__init__(within)
+        super().__init__(within.done, within.run)
+        self.within = within
         self._limit = _AT_ONCE
         self.sets: dict[str, dict[str, Any]] = {}
         self.opened: dict[str, list[dict[str, Any]]] = {}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.dashboard.changed import moment
-from workbench.dashboard.listing import Listing, Within, button
+from workbench.dashboard.listing import Done, Listing, Run, Within, button
 from workbench.dashboard.standing import reading_note
 from workbench.entities import ENTITIES
+from workbench.entities.world import World
 from workbench.history import changes as history
 from workbench.widgets.content import Content, Element, element
+from workbench.workspace import Workspace
 
 _AT_ONCE = 100
+_WORLDS = 20
 _WHAT = "What is removed waits here, with all that lies in it, until somebody takes it out again."
 _FOR_GOOD = (
     "All that lies in it goes too. Only a manager can bring it back, from the history, and "
@@ -35,7 +38,8 @@ class Trash(Listing):
     empty = "Nothing is in the trash of this world."
 
     def __init__(self, within: Within) -> None:
-        super().__init__(within)
+        super().__init__(within.done, within.run)
+        self.within = within
         self._limit = _AT_ONCE
         self.rows: dict[str, dict[str, Any]] = {}
 
@@ -87,3 +91,41 @@ class Trash(Listing):
             ),
             element("div", *doing, kind="wb-doing") if doing else None,
         )
+
+
+class TrashedWorlds(Listing):
+    """The worlds in the trash that the user may take out again; nothing is shown where none are."""
+
+    def __init__(self, wb: Workspace, done: Done, run: Run) -> None:
+        super().__init__(done, run)
+        self._wb = wb
+        self.worlds: dict[str, World] = {}
+
+    async def load(self, *, further: bool = False) -> None:
+        found = await self._wb.worlds.find(trashed=True, order=["-updated_at"], limit=_WORLDS)
+        self.worlds = {
+            str(world.id): world for world in found if await self._wb.role_in(world.id) == "manager"
+        }
+
+    async def do(self, verb: str, which: str) -> str:
+        world = await self._wb.worlds.restore(which)
+        await self.load()
+        return f"“{world.label}” is back."
+
+    def show(self) -> None:
+        if not self.worlds:
+            self.content.show()
+            return
+        self.content.show(
+            element("h2", "Worlds in the trash"), element("ul", *self.lines(), kind="wb-list")
+        )
+
+    def lines(self) -> list[Element]:
+        return [
+            element(
+                "li",
+                element("p", element("strong", world.label)),
+                element("div", button("Restore", f"Restore {world.label}", f"restore/{which}")),
+            )
+            for which, world in self.worlds.items()
+        ]

@@ -6,8 +6,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
+from workbench.dashboard.listing import Done, Run
 from workbench.dashboard.standing import ACCOUNT_READS
 from workbench.dashboard.state import Place
+from workbench.dashboard.trash import TrashedWorlds
 from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
 from workbench.store.rights import may_write, owners
@@ -22,8 +24,8 @@ _EMPTY = "There is no world yet. Add one below, or import files with “workbenc
 _NOTHING_SHARED = "There is no world that you may read yet. Ask somebody who has one to share it."
 
 
-async def worlds_page(wb: Workspace, go: Go) -> list[Any]:
-    """Return the widgets of the page."""
+async def worlds_page(wb: Workspace, go: Go, done: Done, run: Run) -> list[Any]:
+    """Return the widgets of the page; `done` and `run` are those of `Within`."""
     latest = await wb.worlds.find(order=["-updated_at"], limit=_CARDS)
     mine = wb.database.userid
     names = await owners(wb.database, [one.id for one in latest if one.ownerid != mine])
@@ -37,7 +39,10 @@ async def worlds_page(wb: Workspace, go: Go) -> list[Any]:
     grid = editor(RepositorySource(wb.worlds, role=None if writes else "viewer"), height="360px")
     await grid.grid.prefetch()
     _lead_in(grid, go)
-    return [top, Content(element("h2", "All worlds in a table")), grid]
+    gone = TrashedWorlds(wb, done, run)
+    await gone.load()
+    gone.show()
+    return [top, Content(element("h2", "All worlds in a table")), grid, gone.content]
 
 
 def _lead_in(made: Editor, go: Go) -> None:
