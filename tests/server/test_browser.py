@@ -97,6 +97,9 @@ async def test_the_theme_follows_the_system_and_then_the_choice(chromium, server
     await page.goto(f"http://127.0.0.1:{server.port}/sign-in")
     root = page.locator("html")
     await expect(root).to_have_attribute("data-jp-theme-light", "false")
+    for scheme, light in (("light", "true"), ("dark", "false")):  # while the page is open
+        await page.emulate_media(color_scheme=scheme)
+        await expect(root).to_have_attribute("data-jp-theme-light", light)
     dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     await page.get_by_role("button", name="Light").click()
     await expect(root).to_have_attribute("data-jp-theme-light", "true")

@@ -38,10 +38,22 @@ function setTheme(light: boolean): void {
   button.ariaLabel = button.title = light ? "Use dark colours" : "Use light colours";
 }
 
+function chosenTheme(): string | null {
+  try {
+    return localStorage.getItem(THEME);
+  } catch {
+    return null;
+  }
+}
+
 function startTheme(): void {
   const root = document.documentElement;
   const isLight = (): boolean => root.dataset["jpThemeLight"] !== "false";
   setTheme(isLight());
+  // The system may turn dark in the evening; what was chosen here stays.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ({ matches }) => {
+    if (!chosenTheme()) setTheme(!matches);
+  });
   document.getElementById("theme")?.addEventListener("click", () => {
     setTheme(!isLight());
     try {
