@@ -368,3 +368,39 @@ async def test_control_k_finds_and_opens_a_record_and_a_page(reader):
     await reader.page.keyboard.press("Enter")  # before anything was found
     await expect(reader.page.get_by_role("heading", name="Trash", level=1)).to_be_visible()
     assert reader.problems == []
+
+
+async def test_back_and_forward_go_through_the_pages(reader):
+    page = reader.page
+    await reader.open("Dracula", "Personas")
+    kept = page.url
+    await reader.nav("Things").click()
+    await expect(page.get_by_role("heading", name="Things", level=1)).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="Personas", level=1)).to_be_visible()
+    assert page.url == kept
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="Latest changes")).to_be_visible()
+    await page.go_forward()
+    await expect(page.get_by_role("heading", name="Personas", level=1)).to_be_visible()
+    await page.go_back()
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="Worlds", level=1)).to_be_visible()
+    assert reader.problems == []
+
+
+async def test_back_asks_before_what_is_not_saved_goes_away(reader):
+    page = reader.page
+    await reader.open("Dracula", "Books")
+    await reader.rows.first.locator("[col-id='name']").click()
+    await reader.field("display_name").fill("not saved")
+    await reader.field("display_name").press("Tab")
+    here = page.url
+    await page.go_back()
+    await page.get_by_role("button", name="Stay").click()
+    await expect(page.get_by_role("heading", name="Books", level=1)).to_be_visible()
+    await expect(page).to_have_url(here)
+    await expect(reader.field("display_name")).to_have_value("not saved")
+    await page.go_back()
+    await page.get_by_role("button", name="Discard them").click()
+    await expect(page.get_by_role("heading", name="Latest changes")).to_be_visible()

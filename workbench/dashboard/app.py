@@ -62,7 +62,7 @@ class Dashboard(ipywidgets.GridBox):
         workspace.database.provenance.where = lambda: f"{SOURCE}, {self.state.place}"
         self.tasks = TaskSet(self._failed)
         self.undoing = Undoing(workspace)
-        self.shortcuts = Keys({"undo": self._undo, "redo": self._redo})
+        self.shortcuts = Keys({"undo": self._undo, "redo": self._redo}, self._visit)
         self.nav = Content(on_action=self._go)
         self.nav.add_class("wb-nav")
         self.editor: Editor | None = None
@@ -103,6 +103,13 @@ class Dashboard(ipywidgets.GridBox):
             refuse="Stay",
             danger=True,
         )
+
+    async def _visit(self, place: str) -> None:
+        """Go where the browser's Back or Forward leads; the address is there already."""
+        if await self._may_leave():
+            self.state.go(place)
+        else:
+            self._tell_browser(self.world)
 
     async def _undo(self) -> None:
         self._run(self._walk(self.undoing.undo))

@@ -17,12 +17,17 @@ export interface Output {
   data?: Record<string, any>;
 }
 
+let described = false;
+
 // A cell may show `{PAGE: {"title": "…", "query": "world=…"}}` to name the page and give it an address.
+// Each address after the first is one to come back to.
 export function describePage(page: { title?: string; query?: string }): void {
   if (page.title !== undefined) document.title = page.title;
   if (page.query !== undefined) {
     const address = location.pathname + (page.query ? `?${page.query}` : "");
-    history.replaceState(null, "", address);
+    if (!described) history.replaceState(null, "", address);
+    else if (address !== location.pathname + location.search) history.pushState(null, "", address);
+    described = true;
   }
 }
 
