@@ -14,13 +14,12 @@ from IPython.display import display
 from workbench.dashboard.finding import places, title
 from workbench.dashboard.listing import Within
 from workbench.dashboard.members import members_page
+from workbench.dashboard.navigation import navigation
 from workbench.dashboard.past import history_page
 from workbench.dashboard.records import records_page
 from workbench.dashboard.state import (
     HISTORY,
     MEMBERS,
-    PAGES,
-    STORY_ENTITIES,
     TRASH,
     Place,
     State,
@@ -32,7 +31,6 @@ from workbench.dashboard.worlds import worlds_page
 from workbench.entities.characters import unturned
 from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
-from workbench.store.overview import numbers
 from workbench.store.rights import Standing, standing
 from workbench.widgets.content import Content, element
 from workbench.widgets.editor import Editor
@@ -222,31 +220,7 @@ class Dashboard(ipywidgets.GridBox):
         self.tasks.start(self._again(words, "said"))
 
     async def _draw_nav(self, world: World | None, mine: Standing | None) -> None:
-        items = [_item("All worlds", str(Place()), current=world is None)]
-        nodes = [element("ul", *items)]
-        if world is not None:
-            counts = await numbers(self.workspace.database, world.id)
-            here = self.state.place
-            about = str(Place(world.id))
-            within = [_item("Overview", about, current=here.entity is None)]
-            within += [
-                _item(
-                    title(name),
-                    str(Place(world.id, name)),
-                    current=here.entity == name,
-                    count=counts[name],
-                )
-                for name in STORY_ENTITIES
-            ]
-            members = mine is not None and mine.member
-            within += [
-                _item(title(page), str(Place(world.id, page)), current=here.entity == page)
-                for page in PAGES
-                if page != MEMBERS or members
-            ]
-            nodes += [element("h2", world.label), element("ul", *within)]
-        writes = mine is not None and mine.role != "viewer"
-        self.nav.show(element("nav", *nodes, aria_label="Pages"), _steps() if writes else None)
+        self.nav.show(*await navigation(self.workspace, self.state.place, world, mine))
 
     def _notify(self) -> None:
         said, problem = self.state.said, self.state.problem
@@ -268,24 +242,6 @@ def _close(widget: Any) -> None:
     for child in getattr(widget, "children", ()):
         _close(child)
     widget.close()
-
-
-def _item(text: str, action: str, *, current: bool, count: int | None = None) -> dict[str, Any]:
-    attributes = {"aria_current": "page"} if current else {}
-    number = None if count is None else element("span", f"{count:,}", kind="wb-count")
-    return element(
-        "li", element("button", element("span", text), number, action=action, **attributes)
-    )
-
-
-def _steps() -> dict[str, Any]:
-    """Describe the buttons that walk through one's own changes."""
-    return element(
-        "section",
-        element("button", "Undo", action="undo", title="Undo my last change (Ctrl-Z)"),
-        element("button", "Redo", action="redo", title="Do it again (Ctrl-Shift-Z)"),
-        kind="wb-steps",
-    )
 
 
 async def dashboard(workspace: Workspace, place: str | None = None) -> Dashboard:
