@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from workbench.dashboard.standing import reading_note
 from workbench.entities.world import World
 from workbench.store.rights import Standing
 from workbench.widgets.content import Content, Element, element
@@ -87,6 +88,15 @@ class Listing(ABC):
             self.show()
         if said:
             self._done(said)
+
+
+async def listing_page(listing: Listing, heading: str, what: str, standing: Standing) -> list[Any]:
+    """Return the widgets of a page that shows nothing else; `what` says what it lists."""
+    await listing.load()
+    listing.show()
+    words = element("p", what, kind="wb-soft")
+    head = Content(element("h1", heading), words, reading_note(standing))
+    return [head, listing.content, listing.messages]
 
 
 def button(words: str, label: str, action: str) -> Element:

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from workbench.dashboard.changed import DONE, moment, short, summary
-from workbench.dashboard.listing import Listing, Within, button
-from workbench.dashboard.standing import reading_note
+from workbench.dashboard.listing import Listing, Within, button, listing_page
 from workbench.history import changes as history
 from workbench.history.undo import told, undo
-from workbench.widgets.content import Content, Element, element
+from workbench.widgets.content import Element, element
 
 _AT_ONCE = 30
 _RECORDS_SHOWN = 50
@@ -23,12 +22,7 @@ _WHAT = (
 
 async def history_page(within: Within) -> list[Any]:
     """Return the widgets of the page."""
-    listing = Past(within)
-    await listing.load()
-    listing.show()
-    note = reading_note(within.standing)
-    head = Content(element("h1", "History"), element("p", _WHAT, kind="wb-soft"), note)
-    return [head, listing.content, listing.messages]
+    return await listing_page(Past(within), "History", _WHAT, within.standing)
 
 
 class Past(Listing):

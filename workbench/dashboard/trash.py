@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.dashboard.changed import moment
-from workbench.dashboard.listing import Done, Listing, Run, Within, button
-from workbench.dashboard.standing import reading_note
+from workbench.dashboard.listing import Done, Listing, Run, Within, button, listing_page
 from workbench.entities import ENTITIES
 from workbench.entities.world import World
 from workbench.history import changes as history
-from workbench.widgets.content import Content, Element, element
+from workbench.widgets.content import Element, element
 from workbench.workspace import Workspace
 
 _AT_ONCE = 100
@@ -24,12 +23,7 @@ _FOR_GOOD = (
 
 async def trash_page(within: Within) -> list[Any]:
     """Return the widgets of the page."""
-    listing = Trash(within)
-    await listing.load()
-    listing.show()
-    note = reading_note(within.standing)
-    head = Content(element("h1", "Trash"), element("p", _WHAT, kind="wb-soft"), note)
-    return [head, listing.content, listing.messages]
+    return await listing_page(Trash(within), "Trash", _WHAT, within.standing)
 
 
 class Trash(Listing):
