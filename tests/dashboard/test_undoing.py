@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from workbench.dashboard.undoing import Undoing
@@ -47,6 +49,14 @@ async def test_steps_go_back_and_forth_in_their_order(wb, at_the_dashboard):
     assert (await steps.redo()).startswith("Done again")
     assert await kinds(wb, hamlet) == "ghost"
     assert await steps.redo() == "There is nothing to do again."
+
+
+async def test_a_key_pressed_twice_in_haste_goes_two_steps(wb, at_the_dashboard):
+    steps, hamlet = at_the_dashboard
+    for kind in ("king", "ghost"):
+        await turn(wb, hamlet, kind)
+    await asyncio.gather(steps.undo(), steps.undo())
+    assert await kinds(wb, hamlet) == "prince"
 
 
 async def test_after_a_new_change_nothing_is_done_again(wb, at_the_dashboard):

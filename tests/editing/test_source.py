@@ -205,3 +205,5 @@ async def test_many_rows_are_changed_as_one_changeset_or_not_at_all(wb, denmark)
     with pytest.raises(Refused, match="changed by somebody else meanwhile"):
         await source.save_all(fresh, reason="again")
     assert (await wb.personas.get(fresh[0].id)).kind == "guest"
+    await wb.personas.remove(fresh[0].id)
+    assert [row["id"] for row in await source.stored([edit.id for edit in fresh])] == [fresh[1].id]

@@ -63,6 +63,7 @@ async def test_what_was_shown_is_done_and_nothing_else(grid, browse, source):
         "plan", ids=["r0", "r1", "gone"], field="kind", verb="set", value="dream"
     )
     assert (answer["data"]["count"], answer["data"]["unchanged"]) == (2, 0)
+    assert answer["data"]["problems"] == {"Somebody removed it.": 1}
     assert (await browser.ask("apply"))["data"] == 2
     assert [source.rows[id]["kind"] for id in ("r0", "r1", "r2")] == ["dream", "dream", None]
     assert source.reasons == ["kind of 2 scenes"]
@@ -79,7 +80,13 @@ async def test_rows_that_changed_meanwhile_undo_the_whole(grid, browse, source):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"field": "nonsense"}, {"verb": "drop"}, {"field": "name", "verb": "replace"}]
+    "wrong",
+    [
+        {"field": "nonsense"},
+        {"verb": "drop"},
+        {"field": "name", "verb": "replace"},
+        {"ids": [f"r{n}" for n in range(5_001)]},
+    ],
 )
 async def test_what_cannot_be_is_refused(grid, browse, wrong):
     asked = {"ids": ["r0"], "field": "kind", "verb": "set", **wrong}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ class Undoing:
         self._done: set[UUID] = set()  # what was undone, and its undoing
         self._again: set[UUID] = set()  # what was done again: it can be undone once more
         self._undone: list[tuple[UUID, str]] = []
+        self._turn = asyncio.Lock()  # keys are pressed faster than a step is taken
 
     async def begin(self) -> None:
         """Leave alone what was changed before."""
@@ -36,6 +38,15 @@ class Undoing:
 
     async def undo(self) -> str:
         """Undo the last change that is not undone yet; return what was undone."""
+        async with self._turn:
+            return await self._back()
+
+    async def redo(self) -> str:
+        """Do again what was undone last, unless something else was changed since."""
+        async with self._turn:
+            return await self._forth()
+
+    async def _back(self) -> str:
         last = next((one for one in await self._mine() if one["changeset"] not in self._done), None)
         if last is None:
             return "There is nothing of yours to undo since this page was opened."
@@ -47,8 +58,7 @@ class Undoing:
             self._undone.append((undone.changeset, what))
         return f"Undone ({what}). {' '.join(told(undone))}"
 
-    async def redo(self) -> str:
-        """Do again what was undone last, unless something else was changed since."""
+    async def _forth(self) -> str:
         if not self._undone or await self._is_stale(self._undone[-1][0]):
             self._undone.clear()
             return "There is nothing to do again."

@@ -167,7 +167,7 @@ class RepositorySource:
 
     async def stored(self, ids: Sequence[str]) -> list[Row]:
         """Return these rows as they are stored now; those that are gone are left out."""
-        return await self._rows([UUID(id) for id in ids])
+        return await self._rows([UUID(id) for id in ids], live=True)
 
     async def save_all(self, edits: Sequence[Edit], *, reason: str) -> None:
         """Store the changes of many rows as one changeset, all or none."""
@@ -310,8 +310,11 @@ class RepositorySource:
         ]
         return select(*rows.c, *labels).select_from(joined).order_by(*clauses)
 
-    async def _rows(self, ids: Sequence[UUID]) -> list[Row]:
-        block = select(*self.entity.shown).where(self.entity.table.c.id.in_(ids))
+    async def _rows(self, ids: Sequence[UUID], *, live: bool = False) -> list[Row]:
+        table = self.entity.table.c
+        block = select(*self.entity.shown).where(table.id.in_(ids))
+        if live:
+            block = block.where(table.deleted_at.is_(None))
         async with self.database.reading() as connection:
             with translated(self.entity.name):
                 return [

@@ -146,8 +146,14 @@ class Grid(Rpc):
         column = next((c for c in self.source.columns if c.field == bulk.field), None)
         if column is None:
             raise InvalidDraft({bulk.field: "There is no such column."})
-        ids = [str(id) for id in args["ids"]][:_MOST_ROWS_A_CHANGE]
-        found = outcome(column, bulk, await self.source.stored(ids))
+        ids = {str(id) for id in args["ids"]}
+        if len(ids) > _MOST_ROWS_A_CHANGE:
+            most = f"At most {_MOST_ROWS_A_CHANGE:,} rows are changed at once. Tick fewer."
+            raise InvalidDraft({bulk.field: most})
+        rows = await self.source.stored(list(ids))
+        found = outcome(column, bulk, rows)
+        if gone := len(ids) - len(rows):
+            found.problems["Somebody removed it."] = gone
         count = len(found.edits)
         noun = self.noun if count == 1 else self.plural
         self._planned = found.edits, f"{column.title.lower()} of {count:,} {noun}"
