@@ -18,7 +18,7 @@ from workbench.errors import UnreadableFile
 from workbench.transfer import (
     arrow_file,
     dialect,
-    json_file,
+    in_pieces,
     json_long,
     json_text,
     rejects,
@@ -60,7 +60,7 @@ def nothing_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialect, "BLOCK_BYTES", 500)
     monkeypatch.setattr(json_long, "LONG_CHARACTERS", 1_000)
     monkeypatch.setattr(json_text, "LARGEST_BYTES", 2_000)
-    monkeypatch.setattr(json_file, "_PIECE_ROWS", 7)
+    monkeypatch.setattr(in_pieces, "_ROWS", 7)
 
 
 DOCUMENTS = pytest.mark.parametrize(
@@ -129,6 +129,26 @@ def test_texts_that_cells_share_are_read_from_the_disk(
     monkeypatch.setattr(shared_texts, "_TOGETHER_BYTES", 70)
     [(_, rows, _)] = told(path)
     assert [row["name"] for row in rows] == [names[i] for i in order]
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "xlsx"])
+def test_rows_of_long_texts_are_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    names = [f"Persona {n} {'x' * 100 * (n % 3)}" for n in range(45)]
+    path = tmp_path / f"personas.{suffix}"
+    if suffix == "xlsx":
+        rows = "".join(row(n, name) for n, name in enumerate(["name", *names], start=1))
+        book(path, {"personas": rows})
+    else:
+        lines = [json.dumps({"name": name}) for name in names]
+        path.write_text("\n".join(lines) if suffix == "jsonl" else f"[{','.join(lines)}]")
+    monkeypatch.setattr(in_pieces, "_CHARACTERS", 1_000)
+    [feed] = open_all(path).feeds
+    pieces = [rows.cells.column("name").to_pylist() for rows in feed.rows(Findings())]
+    assert [name for piece in pieces for name in piece] == names
+    assert len(pieces) == 5
+    assert max(sum(map(len, piece)) for piece in pieces) < 1_300
 
 
 def test_texts_that_cells_share_take_no_more_memory_the_more_they_are(
@@ -270,7 +290,7 @@ def test_rejected_rows_of_a_plan_are_written_a_piece_at_a_time(
 ) -> None:
     path = tmp_path / "personas.jsonl"
     path.write_text("".join(json.dumps({"name": f"P {n}", "age": age}) + "\n" for n in range(60)))
-    monkeypatch.setattr(json_file, "_PIECE_ROWS", 7)
+    monkeypatch.setattr(in_pieces, "_ROWS", 7)
     monkeypatch.setattr(rejects, "_AT_ONCE_ROWS", 5)
     opened = spool(open_all(path), tmp_path / "plan").open()
     for number in range(1, 61, 2):

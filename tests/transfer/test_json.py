@@ -13,7 +13,7 @@ import pytest
 from tests.transfer.reading import read
 from workbench.database.engine import Database
 from workbench.errors import Problem
-from workbench.transfer import dialect, json_file
+from workbench.transfer import dialect, in_pieces
 from workbench.transfer.load import load
 from workbench.transfer.options import Reading
 
@@ -134,7 +134,7 @@ def test_json_reads_the_same_in_pieces_of_any_size(
     else:
         path.write_text("\r\n".join(json.dumps(r, ensure_ascii=False) for r in records))
     monkeypatch.setattr(dialect, "BLOCK_BYTES", block)
-    monkeypatch.setattr(json_file, "_PIECE_ROWS", 7)
+    monkeypatch.setattr(in_pieces, "_ROWS", 7)
     rows, findings, labels = rows_of(path)
     assert rows == records
     assert labels == list(range(1, 21))

@@ -14,13 +14,13 @@ from workbench.errors import UnreadableFile, shown
 from workbench.transfer.findings import Findings
 from workbench.transfer.formulas import rearmed, texts_rearmed
 from workbench.transfer.headers import known_columns, meaning, named
+from workbench.transfer.in_pieces import in_pieces
 from workbench.transfer.options import Reading
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.tables import table_of
 from workbench.transfer.workbook import Sheet, Workbook
 from workbench.transfer.workbook_xml import Cell
 
-_PIECE_ROWS = 20_000
 _HEADER_WITHIN_ROWS = 50
 
 
@@ -124,6 +124,10 @@ def _header(workbook: Workbook, sheet: Sheet, opening: Opening) -> tuple[int, di
     return best
 
 
+def _length(row: dict[int, Cell]) -> int:
+    return sum(len(cell.text) for cell in row.values())
+
+
 @dataclass
 class _Reader:
     """Reads the rows below the header of a sheet."""
@@ -139,7 +143,7 @@ class _Reader:
         try:
             below = (cells for n, cells in workbook.rows(self.sheet) if n > self.header)
             done = 0
-            while piece := list(islice(below, _PIECE_ROWS)):
+            for piece in in_pieces(below, _length):
                 yield replace(self._piece(piece, done), share=workbook.share)
                 done += len(piece)
         finally:

@@ -18,12 +18,12 @@ from workbench.entities import ENTITIES, STORED, Entity, Link, Stored
 from workbench.errors import UnreadableFile, shown
 from workbench.transfer import nested
 from workbench.transfer.findings import Findings
+from workbench.transfer.in_pieces import in_pieces
 from workbench.transfer.json_long import LongList
 from workbench.transfer.json_records import Damaged, Document, document_of
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.tables import TABLES
 
-_PIECE_ROWS = 20_000
 _HASH_BYTES = 16
 _HALF_CHARACTER = "This holds half a character (a lone surrogate). Take it out."
 _WHOLE_MAXIMUM = 2**63 - 1
@@ -158,6 +158,8 @@ def _flat(document: Document, findings: Findings, entity: Entity[Any, Any]) -> I
 
 
 def _refuse_long(opening: Opening, row: nested.Row) -> None:
+    if LongList not in map(type, row.values.values()):
+        return
     for name, value in row.values.items():
         if isinstance(value, LongList):
             raise UnreadableFile(
@@ -218,21 +220,30 @@ def _rows(
     count: int,
 ) -> Iterator[Rows]:
     done = 0
-    kept: list[dict[str, Any]] = []
-    labels: list[object] = []
-    read = 0
-    for number, record in records:
-        read += 1
-        if isinstance(record, dict):
-            kept.append(record)
-            labels.append(number)
-        elif not isinstance(record, Damaged):
-            _refuse(opening, number, f"This is {_said(record)}, not an object.", record)
-        if read >= _PIECE_ROWS:
-            done += read
-            yield replace(_piece(opening, kept, labels, read, types), share=done / max(done, count))
-            kept, labels, read = [], [], 0
-    yield _piece(opening, kept, labels, read, types)
+    for piece in in_pieces(records, lambda numbered: _length(numbered[1])):
+        for number, record in piece:
+            if not isinstance(record, dict | Damaged):
+                _refuse(opening, number, f"This is {_said(record)}, not an object.", record)
+        done += len(piece)
+        labels = [number for number, record in piece if isinstance(record, dict)]
+        kept = [record for _, record in piece if isinstance(record, dict)]
+        made = _piece(opening, kept, labels, len(piece), types)
+        yield replace(made, share=done / max(done, count))
+    if not done:
+        yield _piece(opening, [], [], 0, types)
+
+
+def _length(record: object) -> int:
+    """Return about how many characters `record` takes."""
+    if not isinstance(record, dict):
+        return 0
+    length = 0
+    for value in record.values():
+        if isinstance(value, str):
+            length += len(value)
+        elif isinstance(value, dict | list):
+            length += len(repr(value))
+    return length
 
 
 def _refuse(opening: Opening, number: object, message: str, value: object) -> None:

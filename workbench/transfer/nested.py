@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from workbench.entities import ENTITIES, LINKS, Entity, Link, Stored
+from workbench.entities import ENTITIES, LINKS, STORED, Entity, Link, Stored
 from workbench.transfer.headers import known_columns
 from workbench.transfer.json_long import LongList
 from workbench.transfer.lookups import lookups
@@ -93,7 +94,7 @@ def _element(
             said.setdefault("position", number + 1)
         yield from _rows(said, child, inside, place)
         return
-    own = known_columns(child) - known_columns(link)
+    own = _columns_of_its_own(child.name, link.name)
     name = said.pop("name", said.pop(child.name, None))
     whole = {"name": name} | {key: said.pop(key) for key in list(said) if key in own}
     yield from _rows(whole, child, inside, place)
@@ -102,8 +103,18 @@ def _element(
 
 def _path(stored: Stored[Any, Any], names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns by which a row of `stored` says what it lies in."""
-    levels = ["world", *(lookup.level for lookup in lookups(stored.name))]
-    return {level: names[level] for level in levels if level in names}
+    return {level: names[level] for level in _levels(stored.name) if level in names}
+
+
+@cache
+def _levels(table: str) -> tuple[str, ...]:
+    return ("world", *(lookup.level for lookup in lookups(table)))
+
+
+@cache
+def _columns_of_its_own(child: str, link: str) -> frozenset[str]:
+    """Return what columns a listed record has that its link has not."""
+    return known_columns(STORED[child]) - known_columns(STORED[link])
 
 
 def _fits(inside: _Inside, name: str, value: Any) -> bool:
@@ -117,9 +128,14 @@ def _link(inside: _Inside, child: Entity[Any, Any]) -> Link[Any, Any] | None:
     """Return the table that links `child` to the record it is listed in, if one does."""
     if inside.entity is None or child.parent == inside.entity.name:
         return None
+    return _link_between(inside.entity.name, child.name)
+
+
+@cache
+def _link_between(one: str, other: str) -> Link[Any, Any] | None:
     for link in LINKS.values():
         ends = {lookup.level for lookup in lookups(link.name) if lookup.column in link.key}
-        if ends == {inside.entity.name, child.name}:
+        if ends == {one, other}:
             return link
     return None
 
