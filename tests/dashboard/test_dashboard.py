@@ -41,7 +41,7 @@ async def test_a_world_shows_numbers_outline_and_latest_changes(reader):
         await reader.page.keyboard.press("ArrowDown")
     assert await tree.get_by_role("treeitem").count() > 6
     await reader.page.keyboard.press("Enter")
-    await expect(reader.rows.first).to_be_visible()
+    await expect(reader.page.get_by_role("heading", name="Scenes", level=2)).to_be_visible()
     assert reader.problems == []
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import ipywidgets
 from IPython.display import display
@@ -16,6 +17,7 @@ from workbench.dashboard.listing import Within
 from workbench.dashboard.members import members_page
 from workbench.dashboard.navigation import navigation
 from workbench.dashboard.past import history_page
+from workbench.dashboard.record import RecordPage, record_page
 from workbench.dashboard.records import records_page
 from workbench.dashboard.state import (
     HISTORY,
@@ -37,7 +39,7 @@ from workbench.widgets.editor import Editor
 from workbench.widgets.keys import Keys
 from workbench.widgets.palette import Palette
 from workbench.widgets.panel import Panel
-from workbench.widgets.source import Choice
+from workbench.widgets.source import Choice, Question
 from workbench.widgets.tasks import TaskSet
 from workbench.workspace import Workspace
 
@@ -63,7 +65,8 @@ class Dashboard(ipywidgets.GridBox):
         self.shortcuts = Keys({"undo": self._undo, "redo": self._redo}, self._visit)
         self.nav = Content(on_action=self._go)
         self.nav.add_class("wb-nav")
-        self.editor: Editor | None = None
+        self.editor: Editor | RecordPage | None = None
+        self._asked: dict[Place, Question] = {}  # what each list showed when one left it
         self.notice = Content()
         self.page = ipywidgets.VBox()
         self.page.add_class("wb-page")
@@ -149,9 +152,10 @@ class Dashboard(ipywidgets.GridBox):
             return  # the reader went on meanwhile
         old = self.page.children
         self.page.children = page
-        self.editor = next((part for part in page if isinstance(part, Editor)), None)
+        self.editor = next((p for p in page if isinstance(p, Editor | RecordPage)), None)
         for widget in old:
-            _close(widget)
+            if widget not in page:
+                _close(widget)
         self._tell_browser(world)
 
     async def _again(self, words: str, of: str = "problem") -> None:
@@ -167,6 +171,8 @@ class Dashboard(ipywidgets.GridBox):
             record = await collection.get(place.record, trashed=True)
         except NotFound:
             return f"The {place.entity} of this address does not exist any more."
+        if record.worldid != place.world:
+            return f"The {place.entity} of this address does not exist any more."
         words = f"The {place.entity} {record.label!r} is in the trash."
         if mine is None or mine.role == "viewer":
             return words
@@ -177,7 +183,8 @@ class Dashboard(ipywidgets.GridBox):
         if "QUERY_STRING" not in os.environ:  # in a notebook the page is somebody else's
             return
         place = self.state.place
-        words = [title(place.entity)] if place.entity else []
+        words = [self.editor.label] if isinstance(self.editor, RecordPage) else []
+        words += [title(place.entity)] if place.entity else []
         words += [unturned(world.label)] if world else ["Worlds"]
         about = {"title": " – ".join([*words, "Workbench"]), "query": f"place={place}"}
         display({"application/vnd.workbench.page+json": about}, raw=True)
@@ -195,17 +202,34 @@ class Dashboard(ipywidgets.GridBox):
                 mine,
                 again=lambda words: self.tasks.start(self._again(words)),
             )
+        within = Within(self.workspace, world, mine, self._done, self._run)
         if place.entity in (HISTORY, TRASH):
-            within = Within(self.workspace, world, mine, self._done, self._run)
             return await (history_page if place.entity == HISTORY else trash_page)(within)
+        if place.record is not None:
+            return await self._record_page(within, place)
         return await records_page(
             self.workspace,
             world,
             place.entity,
-            place.record,
             mine,
             on_write=lambda: self.tasks.start(self._draw_nav(world, mine)),
+            on_open=self._open,
         )
+
+    async def _record_page(self, within: Within, place: Place) -> list[Any]:
+        """Return the page of a record: the one that is there, where it shows its like."""
+        among = self._asked.get(Place(place.world, place.entity), Question())
+        here = self.editor
+        if not isinstance(here, RecordPage) or not here.shows(place, within):
+            return await record_page(within, place, self._go, among)
+        await here.load(place, among)
+        return list(self.page.children)
+
+    async def _open(self, id: str, among: Question) -> None:
+        """Go from a list to the page of one of its records."""
+        here = self.state.place
+        self._asked[here] = among
+        await self._go(str(Place(here.world, here.entity, UUID(id))))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self.state.problem = self.state.said = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.entities.base import Entity
+from workbench.entities.base import Entity, Stored
 from workbench.entities.fields import Choice, Kind, Number, Reference, Text, Whole
 from workbench.widgets.source import Column
 
@@ -47,7 +47,7 @@ def columns_of(entity: Entity[Any, Any]) -> list[Column]:
             return 3, (_LAST + _BY_SERVER).index(name)
         return 2, fields.index(name)
 
-    made = [_column(entity, name) for name in sorted(fields, key=place)]
+    made = [column_of(entity, name) for name in sorted(fields, key=place)]
     return [
         *made,
         Column(
@@ -57,16 +57,17 @@ def columns_of(entity: Entity[Any, Any]) -> list[Column]:
     ]  # fmt: skip
 
 
-def _column(entity: Entity[Any, Any], name: str) -> Column:
-    kind = entity.kinds[name]
+def column_of(stored: Stored[Any, Any], name: str) -> Column:
+    """Return the column in which people see and edit one field."""
+    kind = stored.kinds[name]
     word = _word(kind)
     return Column(
         field=name,
         title=_TITLES.get(name, name.removesuffix("id").replace("_", " ").capitalize()),
         kind=word,
         editable=name not in _BY_SERVER,
-        required=name in entity.required,
-        help=entity.draft.model_fields[name].description or "",
+        required=name in stored.required,
+        help=stored.draft.model_fields[name].description or "",
         options=kind.options if isinstance(kind, Choice) else (),
         reference=kind.target if isinstance(kind, Reference) else None,
         max_length=kind.max_length if isinstance(kind, Text) else None,

@@ -8,32 +8,41 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column as SqlColumn
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, select
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
 from workbench.editing.blocks import Looks
+from workbench.editing.choices import choices
 from workbench.editing.columns import BY_MANAGERS, columns_of
+from workbench.editing.filtering import said
 from workbench.entities import ENTITIES
 from workbench.entities.base import Entity
 from workbench.entities.world import WORLD
 from workbench.errors import NotAllowed, Refused, StaleRecord, UnknownField
 from workbench.store.filters import conditions, counted, matching
-from workbench.store.keyset import Step, cursor, steps
-from workbench.store.names import WorldKey, world_id
+from workbench.store.keyset import Step, after, cursor, steps
+from workbench.store.names import WorldKey, label_of, world_id
 from workbench.store.repository import Repository
 from workbench.store.rights import RoleInWorld, may_write, role_of, standing
 from workbench.store.search import narrowed
 from workbench.widgets.editor import Editor
-from workbench.widgets.source import Choice, Column, Edit, Filter, Page, Row, Sort, StoredRow
+from workbench.widgets.source import (
+    Choice,
+    Column,
+    Edit,
+    Filter,
+    Page,
+    Question,
+    Row,
+    Sort,
+    StoredRow,
+)
 from workbench.widgets.wire import json_safe
 
 _NAMES = ("name", "display_name")
 _UNSEEN = "not to be seen"  # a user whom row rights hide, as a rule
 _ROLE = "__role"
-_LOOKUP_ROWS = 30
-_TESTS = {"contains": "contains", "equals": "eq", "empty": "empty", "not_empty": "empty"}
 
 
 class RepositorySource:
@@ -91,9 +100,7 @@ class RepositorySource:
         same however many rows fit, counting them does not.
         """
         look = self._looks.at((tuple(sort), repr(filters), search), afresh=start == 0)
-        order = steps(
-            self.entity, [f"-{s.field}" if s.descending else s.field for s in sort] or self._order()
-        )
+        order = self._steps(sort)
         fitting = select(*self.entity.shown).where(*await self._fitting(filters, search))
         block = look.block(fitting, order, start, count)
         async with self.database.reading() as connection:
@@ -124,37 +131,36 @@ class RepositorySource:
         record = await self.repository.get(id)
         return (await self._rows([record.id]))[0]
 
+    async def beside(self, id: UUID, question: Question) -> list[Choice | None]:
+        """Return the rows before and after one, among those that fit and in the order asked for.
+
+        Found by keyset, so each costs the same wherever the row lies, and whether it fits or not.
+        """
+        order = self._steps(question.sort)
+        back = [Step(step.column, not step.descending) for step in order]
+        table = self.entity.table
+        own = select(*(step.column for step in order)).where(table.c.id == id)
+        fitting = await self._fitting(question.filters, question.search)
+        found: list[Choice | None] = []
+        async with self.database.reading() as connection:
+            with translated(self.entity.name):
+                row = dict((await connection.execute(own)).one()._mapping)
+                for way in (back, order):
+                    following = (
+                        select(table.c.id, label_of(self.entity, table))
+                        .where(*fitting, after(way, cursor(way, row)))
+                        .order_by(*(step.clause for step in way))
+                        .limit(1)
+                    )
+                    one = (await connection.execute(following)).first()
+                    found.append(Choice(str(one[0]), one[1]) if one else None)
+        return found
+
     async def lookup(self, field: str, term: str, row: Mapping[str, Any] | None) -> list[Choice]:
         """Return the records of the same world that a reference may point to, best first."""
         target = self._target(field)
-        table = target.table
-        name = table.c[target.label]
-        parent = ENTITIES.get(target.parent or "")
-        statement: Select[Any] = select(table.c.id, _words(target, table)).where(
-            table.c.deleted_at.is_(None)
-        )
-        if parent is not None and parent.in_world:
-            above = parent.table.alias("above")
-            statement = statement.add_columns(_words(parent, above)).outerjoin(
-                above, above.c.id == table.c[target.parent_column or ""]
-            )
-        else:
-            statement = statement.add_columns(table.c.get("kind", table.c.id).label("detail"))
         world = await self._world_of(row) if target.in_world else None
-        if world is not None:
-            statement = statement.where(table.c.worldid == world)
-        order: list[Any] = [name]
-        if term.strip():
-            few = await narrowed(self.database, target, term.split(), world)
-            statement = statement.where(matching(target, term), *few)
-            order.insert(0, case((name.istartswith(term.strip(), autoescape=True), 0), else_=1))
-        async with self.database.reading() as connection:
-            with translated(target.name):
-                found = await connection.execute(statement.order_by(*order).limit(_LOOKUP_ROWS))
-                return [
-                    Choice(str(id_), label, detail if isinstance(detail, str) else "")
-                    for id_, label, detail in found
-                ]
+        return await choices(self.database, target, term, world)
 
     async def save(self, id: str, version: int, changes: Mapping[str, object]) -> Row:
         """Store the changes of one row, unless somebody else changed it first."""
@@ -228,6 +234,10 @@ class RepositorySource:
         self._looks.forget()
         self._on_write()
 
+    def _steps(self, sort: Sequence[Sort]) -> list[Step]:
+        said = [f"-{s.field}" if s.descending else s.field for s in sort]
+        return steps(self.entity, said or self._order())
+
     def _order(self) -> list[str]:
         """Return the order in which people expect the rows: within a parent by position."""
         columns = self.entity.table.c
@@ -238,19 +248,10 @@ class RepositorySource:
     async def _fitting(
         self, filters: Sequence[Filter], search: str | None
     ) -> list[ColumnElement[bool]]:
-        said: dict[str, Any] = {}
-        for one in filters:
-            if one.test == "between":
-                low, high = one.value
-                said |= {f"{one.field}__ge": low} if low is not None else {}
-                said |= {f"{one.field}__le": high} if high is not None else {}
-            elif one.test in ("empty", "not_empty"):
-                said[f"{one.field}__empty"] = one.test == "empty"
-            elif one.test == "contains" and self._kind(one.field) == "tags":
-                said[f"{one.field}__has"] = one.value
-            else:
-                said[f"{one.field}__{_TESTS[one.test]}"] = one.value
-        where = [self.entity.table.c.deleted_at.is_(None), *conditions(self.entity, said)]
+        where = [
+            self.entity.table.c.deleted_at.is_(None),
+            *conditions(self.entity, said(self.entity, filters)),
+        ]
         world = await self._world_id()
         if world is not None and self.entity.in_world:
             where.append(self.entity.table.c.worldid == world)
@@ -284,10 +285,6 @@ class RepositorySource:
             return "worldid"
         return "id" if self.entity is WORLD else ""
 
-    def _kind(self, field: str) -> str:
-        kind = self.entity.kinds.get(field)
-        return kind.word if kind else ""
-
     def _labelled(self, block: Select[Any], order: Sequence[Step] = ()) -> Select[Any]:
         """Add to the rows of `block` the words for what they refer to."""
         rows = block.subquery("block")
@@ -300,7 +297,7 @@ class RepositorySource:
             there = target.table.alias(f"to_{column}")
             joined = joined.outerjoin(there, there.c.id == rows.c[column])
             unseen = rows.c[column].is_not(None) & there.c.id.is_(None)
-            words = case((unseen, _UNSEEN), else_=_words(target, there))
+            words = case((unseen, _UNSEEN), else_=label_of(target, there))
             labels.append(words.label(f"{column}__label"))
             labels.append(there.c.deleted_at.is_not(None).label(f"{column}__trashed"))
         if self.role is None and (world := rows.c.get(self._world_column)) is not None:
@@ -339,12 +336,6 @@ class RepositorySource:
         if self._world is not None and not isinstance(self._world, UUID):
             self._world = await world_id(self.database, self._world)
         return self._world
-
-
-def _words(entity: Entity[Any, Any], table: Any) -> ColumnElement[Any]:
-    """Return what stands for a record to people."""
-    label: SqlColumn[Any] = table.c[entity.label]
-    return func.coalesce(table.c.display_name, label)
 
 
 def _row(values: Mapping[str, Any]) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, cast, func, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, cast, func, select
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
@@ -63,6 +63,11 @@ async def near_names(
     async with database.reading() as connection:
         with translated(entity.name):
             return [NearName(*row) for row in await connection.execute(statement)]
+
+
+def label_of(entity: Entity[Any, Any], table: Any) -> ColumnElement[Any]:
+    """Return what stands for a record to people, in `table`, the entity's own or an alias."""
+    return func.coalesce(table.c.display_name, table.c[entity.label])
 
 
 def suggested(near: Iterable[NearName]) -> str:

@@ -11,7 +11,7 @@ import traitlets
 from workbench.entities.characters import unturned
 from workbench.widgets.rpc import Handler, Rpc
 
-__all__ = ["Content", "Element", "element", "picture"]
+__all__ = ["Content", "Element", "element", "link", "picture"]
 
 Element = dict[str, Any]
 """A described element: tag, text, attributes, action, children."""
@@ -56,6 +56,15 @@ def element(
     elif below:
         made["children"] = below
     return made
+
+
+def link(words: str, place: str, *, action: str = "", **attributes: str) -> Element:
+    """Describe a link to a page of ours; `action` is what `Content` is told, else the place.
+
+    >>> link("Worlds", "worlds")["attributes"]
+    {'href': '?place=worlds'}
+    """
+    return element("a", words, action=action or place, href=f"?place={place}", **attributes)
 
 
 def picture(data: bytes | None, words: str) -> Element | None:

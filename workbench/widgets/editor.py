@@ -10,7 +10,7 @@ from workbench.widgets.dialog import Messages
 from workbench.widgets.form import RecordForm
 from workbench.widgets.grid import Grid
 from workbench.widgets.panel import Panel
-from workbench.widgets.source import Filter, Source
+from workbench.widgets.source import Source
 from workbench.widgets.tasks import TaskSet
 
 __all__ = ["Editor"]
@@ -38,13 +38,7 @@ class Editor(Panel):
     async def refresh(self) -> None:
         """Show the rows as they are stored now; what is typed and not saved stays."""
         self.grid.refresh()
-        model, id = self.form.model, self.form.model.stored.get("id")
-        if id is None or model.dirty:
-            return
-        wanted = Filter("id", "equals", id)
-        page = await self.grid.source.page(0, 1, sort=(), filters=[wanted], search=None)
-        if model.stored.get("id") == id and not model.dirty:
-            self.form.load(page.rows[0] if page.rows else None)
+        await self.form.refresh()
 
     async def choose(self, id: str) -> None:
         """Load the row into the form; asks first if something there is not saved."""

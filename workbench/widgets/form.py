@@ -69,6 +69,15 @@ class RecordForm(Panel):
         elif (wrong := self._first_wrong()) is not None:
             self.style_sheet.lead_to(wrong)
 
+    async def refresh(self) -> None:
+        """Show the row as it is stored now, unless something is typed and not saved."""
+        id = self.model.stored.get("id")
+        if id is None or self.model.dirty:
+            return
+        rows = await self.source.stored([id])
+        if self.model.stored.get("id") == id and not self.model.dirty:
+            self.load(rows[0] if rows else None)
+
     def _settled(self, change: dict[str, Any]) -> None:
         """Go on to the next conflict; after the last one the focus stays at its field."""
         settled = [field for field in change["old"] if field not in change["new"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +13,7 @@ from workbench.errors import InvalidDraft, NotAllowed
 from workbench.widgets.bulk import Bulk, outcome, verbs
 from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
-from workbench.widgets.source import Edit, Filter, Row, Sort, Source
+from workbench.widgets.source import Edit, Filter, Question, Row, Sort, Source
 from workbench.widgets.wire import json_safe
 
 __all__ = ["Grid"]
@@ -31,6 +31,8 @@ class Grid(Rpc):
     `first` holds the first block until a browser has taken it, or a row was changed.
     `preset` holds values that a new row starts with, and `<field>__label` for references.
     `changed` is set to each row that was saved or added here, `removed` to the ids of each removal;
+    `can_open` says whether rows have a page: Ctrl-Enter asks `on_open` for the one of a row.
+    `question` is what was asked last: which rows are shown, and in which order.
     `refused` counts what was not allowed: rights may change while the grid is in sight.
     """
 
@@ -43,6 +45,7 @@ class Grid(Rpc):
     page_size = traitlets.Int(100, min=1, max=_MOST_ROWS_A_BLOCK).tag(sync=True)
     can_add = traitlets.Bool(True).tag(sync=True)
     can_remove = traitlets.Bool(True).tag(sync=True)
+    can_open = traitlets.Bool(False).tag(sync=True)
     preset = traitlets.Dict().tag(sync=True)
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     active = traitlets.Unicode("").tag(sync=True)
@@ -55,6 +58,8 @@ class Grid(Rpc):
     def __init__(self, source: Source, **traits: object) -> None:
         self.source = source
         self._seen: dict[str, Row] = {}
+        self.question = Question()
+        self.on_open: Callable[[str], Awaitable[None]] | None = None
         self._planned: tuple[list[Edit], str] = ([], "")
         columns = [{**column.as_json(), "verbs": verbs(column)} for column in source.columns]
         super().__init__(columns=columns, **traits)
@@ -62,6 +67,7 @@ class Grid(Rpc):
     def operations(self) -> Mapping[str, Handler]:
         return {
             "page": self._page,
+            "open": self._open,
             "total": self._total,
             "place": self._place,
             "lookup": self._lookup,
@@ -99,17 +105,23 @@ class Grid(Rpc):
             del self._seen[next(iter(self._seen))]
 
     async def _page(self, args: Mapping[str, Any]) -> object:
+        asked = Question(_sort(args), _filters(args), args.get("search") or None)
         page = await self.source.page(
             max(0, int(args["start"])),
             min(int(args["count"]), _MOST_ROWS_A_BLOCK),
-            sort=_sort(args),
-            filters=_filters(args),
-            search=args.get("search") or None,
+            sort=asked.sort,
+            filters=asked.filters,
+            search=asked.search,
             total=False,
         )
+        self.question = asked
         for row in page.rows:
             self._see(row)
         return {"rows": page.rows, "total": page.total, "last": page.last}
+
+    async def _open(self, args: Mapping[str, Any]) -> None:
+        if self.on_open is not None:
+            await self.on_open(str(args["id"]))
 
     async def _total(self, args: Mapping[str, Any]) -> int:
         return await self.source.total(filters=_filters(args), search=args.get("search") or None)

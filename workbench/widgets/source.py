@@ -20,6 +20,7 @@ __all__ = [
     "Filter",
     "Kind",
     "Page",
+    "Question",
     "Row",
     "Sort",
     "Source",
@@ -91,6 +92,15 @@ class Filter:
     field: str
     test: Test
     value: Any = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What decides which rows a grid shows, and in which order."""
+
+    sort: Sequence[Sort] = ()
+    filters: Sequence[Filter] = ()
+    search: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ interface Described {
   children?: Described[];
 }
 
-const TAGS = new Set(["h1", "h2", "h3", "p", "ul", "ol", "li", "div", "span", "strong", "small", "button", "nav", "section", "header", "img", "time", "dl", "dt", "dd"]);
+const TAGS = new Set(["h1", "h2", "h3", "p", "ul", "ol", "li", "div", "span", "strong", "small", "button", "nav", "section", "header", "img", "time", "dl", "dt", "dd", "a"]);
 const ATTRIBUTES = /^(class|title|alt|datetime|lang|dir|role|width|height|loading|aria-[a-z]+|data-[a-z-]+)$/;
+/** A page of ours, by its place; it is opened in the page that is there unless a new tab is asked for. */
+const PLACE = /^\?place=[a-z]+(\/[0-9a-f-]{36}){0,2}$/;
 const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,/;
 
 function draw(described: Described, act: (action: string) => void): HTMLElement {
@@ -23,13 +25,18 @@ function draw(described: Described, act: (action: string) => void): HTMLElement 
   const element = document.createElement(described.tag);
   if (described.tag === "button") element.setAttribute("type", "button");
   for (const [name, value] of Object.entries(described.attributes ?? {})) {
-    const fine = ATTRIBUTES.test(name) || (name === "src" && described.tag === "img" && PICTURE.test(value));
+    const fine = ATTRIBUTES.test(name) || (name === "src" && described.tag === "img" && PICTURE.test(value)) || (name === "href" && described.tag === "a" && PLACE.test(value));
     if (fine) element.setAttribute(name, value);
   }
   if (described.text) element.append(described.text);
   if (element instanceof HTMLTimeElement) tellTime(element);
   const { action } = described;
-  if (action) element.addEventListener("click", () => act(action));
+  if (action)
+    element.addEventListener("click", (event) => {
+      if (described.tag === "a" && (event.ctrlKey || event.metaKey || event.shiftKey)) return; // a new tab
+      event.preventDefault();
+      act(action);
+    });
   element.append(...(described.children ?? []).map((child) => draw(child, act)));
   return element;
 }
@@ -70,6 +77,14 @@ function showCurrent(el: HTMLElement): void {
   el.scrollLeft += item.left + item.width / 2 - line.left - line.width / 2;
 }
 
+/** The heading of a page takes the focus that the page before has left behind. */
+function leadIn(el: HTMLElement): void {
+  const heading = el.querySelector<HTMLElement>("[data-focus]");
+  if (!heading || (document.activeElement && document.activeElement !== document.body)) return;
+  heading.tabIndex = -1;
+  heading.focus();
+}
+
 export default {
   render({ model, el }: Context): () => void {
     addStyle("wb-base-style", baseCss);
@@ -82,7 +97,10 @@ export default {
       showCurrent(el);
     };
     drawAgain();
-    const stop = whenWide(el, () => showCurrent(el));
+    const stop = whenWide(el, () => {
+      showCurrent(el);
+      leadIn(el);
+    });
     model.on("change:nodes", drawAgain);
     return () => {
       stop();

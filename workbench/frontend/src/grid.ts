@@ -23,6 +23,9 @@ const SEARCH_MILLISECONDS = 250;
 /** What decides how many rows a question has: all but its order. */
 const narrowing = ({ filters, search }: Question): string => JSON.stringify([filters, search]);
 
+/** Ctrl-Enter opens the page of a row; Enter alone edits the cell. */
+const opens = (event: KeyboardEvent): boolean => event.key === "Enter" && (event.ctrlKey || event.metaKey);
+
 class GridView implements Watcher {
   private readonly rpc: Rpc;
   private readonly edits: Edits;
@@ -143,7 +146,7 @@ class GridView implements Watcher {
     return {
       theme,
       columnDefs: this.columns.map((column) => engineColumn(column, this.edits, find)),
-      defaultColDef: { resizable: true, suppressHeaderMenuButton: true, suppressHeaderFilterButton: true },
+      defaultColDef: { resizable: true, suppressHeaderMenuButton: true, suppressHeaderFilterButton: true, suppressKeyboardEvent: ({ event }) => opens(event) },
       rowModelType: "infinite",
       cacheBlockSize: this.model.get<number>("page_size"),
       maxBlocksInCache: BLOCKS_KEPT,
@@ -170,6 +173,9 @@ class GridView implements Watcher {
       onGridSizeChanged: ({ api }) => this.widths.fill(api),
       onColumnResized: ({ source }) => this.widths.resized(source),
       onSelectionChanged: ({ api }) => this.selected(api.getSelectedRows().map((row) => row.id)),
+      onCellKeyDown: ({ event, data }) => {
+        if (event instanceof KeyboardEvent && opens(event) && data && this.model.get<boolean>("can_open")) void this.rpc.call("open", { id: data.id }).catch((why) => this.failed(why));
+      },
       onCellFocused: ({ rowIndex, api }) => this.focused(rowIndex == null ? undefined : api.getDisplayedRowAtIndex(rowIndex)?.data),
     };
   }

@@ -1,0 +1,200 @@
+"""The page of one record: its form, its neighbours, and what is related to it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from workbench.dashboard import Dashboard, Place
+from workbench.dashboard.record import RecordPage
+
+
+@pytest.fixture
+async def denmark(wb):
+    world = await wb.worlds.add(name="Denmark")
+    story = await wb.stories.add(name="Hamlet", worldid=world.id)
+    act = await wb.acts.add(name="Act I", position=1, storyid=story.id)
+    castle = await wb.locations.add(name="Elsinore", worldid=world.id)
+    await wb.scenes.add(name="Scene 1", position=1, actid=act.id, locationid=castle.id)
+    for name in ("Claudius", "Hamlet", "Ophelia"):
+        await wb.personas.add(name=name, kind="noble", worldid=world.id)
+    return world
+
+
+async def one(wb, entity, name):
+    return await wb.collection(entity).get(name=name, world="Denmark")
+
+
+async def open_record(wb, entity, name) -> tuple[Dashboard, RecordPage]:
+    record = await one(wb, entity, name)
+    made = Dashboard(wb, Place(record.worldid, entity, record.id))
+    await made.show()
+    assert made.state.problem == ""
+    (page,) = made.page.children
+    return made, page
+
+
+def words(content) -> str:
+    return json.dumps(content.nodes, ensure_ascii=False)
+
+
+def places(content) -> dict[str, str]:
+    """Where each link of a content leads."""
+    found = {}
+
+    def walk(nodes):
+        for node in nodes:
+            if node["tag"] == "a":
+                assert node["attributes"]["href"] == f"?place={node['action']}"
+                found[node["text"]] = node["action"]
+            walk(node.get("children", []))
+
+    walk(content.nodes)
+    return found
+
+
+def section(page: RecordPage, title: str):
+    (found,) = [one for one in page.related if one.words.title == title]
+    return found
+
+
+async def test_a_record_has_a_page_with_its_form_and_links_to_what_it_lies_in(wb, denmark):
+    _, page = await open_record(wb, "scene", "Scene 1")
+    assert page.form.model.stored["name"] == "Scene 1"
+    act, castle = await one(wb, "act", "Act I"), await one(wb, "location", "Elsinore")
+    above = places(page.head)
+    assert above["Act I"] == f"act/{denmark.id}/{act.id}"
+    assert above["Elsinore"] == f"location/{denmark.id}/{castle.id}"
+    assert above["All scenes"] == f"scene/{denmark.id}"
+
+
+async def test_what_is_related_is_listed_with_links(wb, denmark):
+    hamlet, scene = await one(wb, "persona", "Hamlet"), await one(wb, "scene", "Scene 1")
+    await wb.scene_personas.add(sceneid=scene.id, personaid=hamlet.id, role="prince", words=1158)
+    _, page = await open_record(wb, "scene", "Scene 1")
+    cast = section(page, "Cast")
+    assert places(cast.content) == {"Hamlet": f"persona/{denmark.id}/{hamlet.id}"}
+    assert "prince · words: 1,158" in words(cast.content)
+    _, page = await open_record(wb, "persona", "Hamlet")
+    scenes = section(page, "Scenes")
+    assert places(scenes.content) == {"Scene 1": f"scene/{denmark.id}/{scene.id}"}
+    assert "Act I, Hamlet" in words(scenes.content)
+    _, page = await open_record(wb, "location", "Elsinore")
+    assert places(section(page, "Scenes here").content).keys() == {"Scene 1"}
+
+
+async def test_more_of_what_is_related_comes_on_request(wb, denmark):
+    castle = await one(wb, "location", "Elsinore")
+    await wb.locations.add_many(
+        {"name": f"Room {n:02}", "parentid": castle.id, "worldid": denmark.id} for n in range(30)
+    )
+    _, page = await open_record(wb, "location", "Elsinore")
+    parts = section(page, "Parts")
+    assert (len(parts.rows), parts.more) == (12, True)
+    await parts.content._act({"action": "more"})
+    assert (len(parts.rows), parts.more) == (30, False)
+    assert [row.label for row in parts.rows][:2] == ["Room 00", "Room 01"]
+
+
+async def test_previous_and_next_follow_the_list_one_came_from(wb, denmark):
+    made, page = await open_record(wb, "persona", "Hamlet")
+    assert steps(page)[1:] == ["Previous: Claudius", "Next: Ophelia"]
+    hamlet = await one(wb, "persona", "Hamlet")
+    made.state.go(Place(denmark.id, "persona"))
+    await made.tasks.settled()
+    await made.editor.grid._page(
+        {
+            "start": 0,
+            "count": 10,
+            "sort": [{"field": "name", "descending": True}],
+            "filters": [{"field": "name", "test": "contains", "value": "h"}],
+        }
+    )
+    await made.editor.grid.on_open(str(hamlet.id))
+    await made.tasks.settled()
+    (page,) = made.page.children
+    assert steps(page)[1:] == ["Previous: Ophelia", ""]  # by name, backwards, those with an h
+
+
+async def test_next_is_shown_in_the_same_page_which_starts_anew_for_another_entity(wb, denmark):
+    made, page = await open_record(wb, "persona", "Hamlet")
+    ophelia, scene = await one(wb, "persona", "Ophelia"), await one(wb, "scene", "Scene 1")
+    await page.head._act({"action": f"persona/{denmark.id}/{ophelia.id}"})
+    await made.tasks.settled()
+    assert made.page.children == (page,)
+    assert page.form.model.stored["name"] == "Ophelia"
+    assert "Previous: Hamlet" in steps(page)
+    await page.head._act({"action": f"scene/{denmark.id}/{scene.id}"})
+    await made.tasks.settled()
+    assert made.page.children != (page,)
+
+
+async def test_the_heading_follows_a_save(wb, denmark):
+    _, page = await open_record(wb, "persona", "Hamlet")
+    page.form.model.enter("display_name", "Hamlet, Prince of Denmark")
+    await page.form.save()
+    assert "Hamlet, Prince of Denmark" in words(page.head)
+
+
+async def test_a_cast_is_edited_in_place(wb, denmark):
+    hamlet, scene = await one(wb, "persona", "Hamlet"), await one(wb, "scene", "Scene 1")
+    await wb.scene_personas.add(sceneid=scene.id, personaid=hamlet.id, words=10)
+    _, page = await open_record(wb, "scene", "Scene 1")
+    cast = section(page, "Cast")
+    await cast.content._act({"action": "edit"})
+    grid = cast.grid
+    assert [c["title"] for c in grid.columns] == ["Persona", "Role", "Speeches", "Words"]
+    (row,) = (await grid._page({"start": 0, "count": 10}))["rows"]
+    assert (row["personaid__label"], row["words"]) == ("Hamlet", 10)
+    row = await grid._save({"id": row["id"], "version": row["version"], "changes": {"words": 99}})
+    assert row["words"] == 99
+    ophelia = await one(wb, "persona", "Ophelia")
+    await grid._add({"values": {"personaid": str(ophelia.id), "role": "daughter"}})
+    await cast.content._act({"action": "edit"})
+    assert cast.grid is None
+    assert places(cast.content).keys() == {"Hamlet", "Ophelia"}
+    assert "words: 99" in words(cast.content)
+
+
+async def test_a_viewer_is_shown_links_and_nothing_to_edit(wb, sign_in, denmark):
+    hamlet, scene = await one(wb, "persona", "Hamlet"), await one(wb, "scene", "Scene 1")
+    await wb.scene_personas.add(sceneid=scene.id, personaid=hamlet.id)
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org")
+    _, page = await open_record(eve, "scene", "Scene 1")
+    assert page.form.model.read_only
+    assert places(section(page, "Cast").content).keys() == {"Hamlet"}
+    assert section(page, "Things").content.nodes == []
+    assert "button" not in words(section(page, "Cast").content)
+    assert "You may read this world." in words(page.head)
+
+
+async def test_a_record_of_another_world_or_of_nobody_is_not_shown(wb, sign_in, denmark):
+    hamlet = await one(wb, "persona", "Hamlet")
+    other = await wb.worlds.add(name="Elsewhere")
+    said = set()
+    for world, who in ((other.id, wb), (other.id, await sign_in("eve"))):
+        made = Dashboard(who, Place(world, "persona", hamlet.id))
+        await made.show()
+        await made.tasks.settled()
+        assert made.state.place.record is None
+        said.add(made.state.problem)
+    assert said.pop() != ""
+
+
+async def test_a_record_that_went_to_the_trash_meanwhile_leads_to_the_others(wb, denmark):
+    hamlet = await one(wb, "persona", "Hamlet")
+    made, _ = await open_record(wb, "persona", "Ophelia")
+    await wb.personas.remove(hamlet)
+    made.state.go(Place(denmark.id, "persona", hamlet.id))
+    await made.tasks.settled()
+    assert "is in the trash" in made.state.problem
+    assert made.state.place == Place(denmark.id, "persona")
+
+
+def steps(page: RecordPage) -> list[str]:
+    """What the links to the records before and after are called."""
+    return [
+        node.get("attributes", {}).get("aria-label", "") for node in page.head.nodes[0]["children"]
+    ]

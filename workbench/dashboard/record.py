@@ -1,0 +1,134 @@
+"""The page of one record: its form, the records before and after it, and what is related."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import ipywidgets
+
+from workbench.dashboard.listing import Within
+from workbench.dashboard.records import Portrait
+from workbench.dashboard.related import RelatedRows
+from workbench.dashboard.standing import reading_note
+from workbench.dashboard.state import STORY_ENTITIES, Place
+from workbench.dashboard.world import Go
+from workbench.editing import RepositorySource
+from workbench.errors import NotFound
+from workbench.store.related import relations
+from workbench.widgets.content import Content, Element, element, link
+from workbench.widgets.dialog import Messages
+from workbench.widgets.form import RecordForm
+from workbench.widgets.panel import Panel
+from workbench.widgets.source import Choice, Question, Row
+from workbench.widgets.tasks import TaskSet
+
+__all__ = ["RecordPage", "record_page"]
+
+
+async def record_page(within: Within, place: Place, go: Go, among: Question) -> list[Any]:
+    """Return the widgets of the page; NotFound if the world has no such record.
+
+    Parameters
+    ----------
+    among
+        What the list that the reader came from showed, and in which order.
+    """
+    made = RecordPage(within, place, go)
+    await made.load(place, among)
+    return [made]
+
+
+class RecordPage(Panel):
+    """A record with what is related to it; `load` shows another one of the same entity."""
+
+    def __init__(self, within: Within, place: Place, go: Go) -> None:
+        assert place.entity is not None
+        self.within, self.place = within, place
+        collection = within.wb.collection(place.entity)
+        self.entity = collection.entity
+        self.source = RepositorySource(collection, within.world.id, role=within.standing.role)
+        self.form = RecordForm(self.source, noun=self.entity.name)
+        self.messages = Messages()
+        self.tasks = TaskSet()
+        self.label = ""
+        self._among = Question()
+        self._beside: list[Choice | None] = []
+        self.head = Content(on_action=go)
+        self.portrait = Portrait(within.wb, self.form)
+        self.related = [RelatedRows(within, go, one) for one in relations(self.entity.name)]
+        beside = ipywidgets.VBox(self.related)
+        beside.add_class("wb-beside")
+        columns = ipywidgets.GridBox([self.form, beside])
+        columns.add_class("wb-columns")
+        self.form.observe(lambda change: self._show_head(change["new"]), "saved")
+        super().__init__([self.head, columns, self.messages], "wb-record")
+
+    def shows(self, place: Place, within: Within) -> bool:
+        """Return whether the record at `place` can be shown in the place of this one."""
+        alike = (place.world, place.entity) == (self.place.world, self.place.entity)
+        return alike and within.standing == self.within.standing
+
+    async def load(self, place: Place, among: Question) -> None:
+        """Show the record at `place`."""
+        assert place.record is not None
+        row = await self.source.row(place.record)
+        if row["worldid"] != str(place.world):
+            raise NotFound(self.entity.name, place.record)
+        self.place, self._among = place, among
+        self._beside = await self.source.beside(place.record, among)
+        self.form.load(row)
+        self._show_head(row)
+        await self._load_related()
+
+    async def refresh(self) -> None:
+        """Show everything as it is stored now; what is typed and not saved stays."""
+        await self.form.refresh()
+        self._show_head(self.form.model.stored)
+        await self._load_related()
+
+    async def _load_related(self) -> None:
+        assert self.place.record is not None
+        for one in self.related:
+            await one.load(self.place.record)
+
+    def _show_head(self, row: Row) -> None:
+        self.label = str(row["display_name"] or row["name"])
+        self.form.heading.layout.display = "none" if self.label == row["name"] else None
+        every = Place(self.place.world, self.place.entity)
+        before, after = self._beside
+        self.head.show(
+            element(
+                "nav",
+                link(f"All {self.entity.plural}", str(every), kind="wb-button wb-small"),
+                self._step("Previous", before),
+                self._step("Next", after),
+                kind="wb-steps-beside",
+                aria_label=f"Other {self.entity.plural}",
+            ),
+            element("h1", self.label, data_focus="true"),
+            element("p", *self._above(row), kind="wb-above"),
+            reading_note(self.within.standing),
+        )
+
+    def _step(self, words: str, to: Choice | None) -> Element:
+        """Describe the link to the record before or after; without one, its place is kept."""
+        if to is None:
+            return element("span", words, kind="wb-button wb-small wb-off", aria_disabled="true")
+        place = Place(self.place.world, self.place.entity, UUID(to.value))
+        said = f"{words}: {to.label}"
+        return link(words, str(place), kind="wb-button wb-small", aria_label=said, title=said)
+
+    def _above(self, row: Row) -> list[Element]:
+        """Describe what the record refers to, with links to what can be opened."""
+        found = []
+        for column in self.source.columns:
+            value, entity = row.get(column.field), column.reference
+            if value is None or entity not in STORY_ENTITIES:
+                continue
+            label = str(row.get(f"{column.field}__label") or "")
+            place = str(Place(self.place.world, entity, UUID(value)))
+            trashed = row.get(f"{column.field}__trashed")
+            shown = element("span", f"{label} (in the trash)") if trashed else link(label, place)
+            found.append(element("span", element("span", f"{column.title}: "), shown))
+        return found
