@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import psutil
 import pytest
 
@@ -21,6 +22,7 @@ from workbench.database.address import Address
 from workbench.database.engine import Database
 from workbench.server import forking
 from workbench.server.app import WorkbenchVoila, application
+from workbench.server.dashboard import PageExecutor
 
 SECONDS = 30
 LOGIN = "postgresql://workbench_login_1:the-password-of-{}@host/workbench"
@@ -46,7 +48,7 @@ class Kernel:
         self.manager = manager
         self.process = psutil.Process(manager.provisioner.pid)
         self.client = manager.client()
-        self.client.start_channels()
+        self.client.start_channels(hb=False)  # for the reason that `PageExecutor` gives
         self.told = ""
 
     async def run(self, code: str) -> str:
@@ -225,6 +227,14 @@ async def test_a_zygote_that_is_killed_is_replaced_and_its_kernels_live(kernels,
     assert await kernel.run("print(1)") == "1\n"
     await kernels.all.end(kernel.manager.kernel_id)
     assert not is_there(kernel.process)
+
+
+async def test_a_page_talks_to_its_kernel_without_a_heartbeat(start):
+    kernel = await start()
+    executor = PageExecutor(nbformat.v4.new_notebook(), km=kernel.manager)
+    client = await executor.async_start_new_kernel_client()
+    assert not client.hb_channel.is_alive()
+    client.stop_channels()
 
 
 def is_there(process: psutil.Process) -> bool:

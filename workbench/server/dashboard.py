@@ -46,7 +46,9 @@ class PageExecutor(VoilaExecutor):
         ipykernel 7 greets every new iopub subscriber, so waiting for one message is enough.
         """
         client = self.kc = self.km.client()
-        client.start_channels()
+        # The process tells whether it lives. A heartbeat would take a thread, and one that is
+        # stopped before it has begun opens sockets until there are no more (jupyter_client 8.10).
+        client.start_channels(hb=False)
         async with asyncio.timeout(_START_SECONDS):
             client.kernel_info()
             await self._first(client.get_shell_msg)

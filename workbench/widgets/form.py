@@ -97,7 +97,7 @@ class RecordForm(Panel):
         shown: list[ipywidgets.Widget] = []
         for section, members in groupby(ordered, key=lambda column: column.section):
             if section:
-                shown.append(ipywidgets.HTML(f"<h3>{escape(section)}</h3>"))
+                shown.append(ipywidgets.HTML(f"<h2>{escape(section)}</h2>"))
             grid = ipywidgets.VBox([self.fields[column.field].box for column in members])
             grid.add_class("wb-form-fields")
             shown.append(grid)
@@ -111,7 +111,7 @@ class RecordForm(Panel):
             said = ((column, in_words(column, self.model.stored)) for column in members)
             parts = [_described(column, words) for column, words in said if words]
             if section and parts:
-                shown.append(element("h3", section))
+                shown.append(element("h2", section))
             if parts:
                 shown.append(element("dl", *parts))
         return shown
