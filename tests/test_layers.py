@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "collection": "errors entities database store frames transfer editing progress",
         "files": "errors entities database store frames transfer progress",
         "workspace": "errors entities database store history frames transfer collection files",
-        "dashboard": "errors entities store history widgets editing workspace",
+        "dashboard": "errors entities store history transfer widgets editing workspace",
         "auth": "errors entities database",
         "server": "errors config database auth",
         "demo": "",

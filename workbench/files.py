@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from workbench.transfer.archive import ArchiveReport
     from workbench.transfer.export import ExportReport
     from workbench.transfer.following import Following
+    from workbench.transfer.look import Look
+    from workbench.transfer.options import Handed
     from workbench.transfer.proposal import Plan
     from workbench.transfer.report import LoadReport
 
@@ -114,7 +116,7 @@ class Files:
 
     async def plan(
         self,
-        sources: Path | str | Sequence[Path | str] | Mapping[str, Any],
+        sources: Path | str | Sequence[Path | str | Handed] | Mapping[str, Any],
         *,
         world: WorldKey | None = None,
         on_problem: Literal["stop", "skip"] = "stop",
@@ -149,6 +151,20 @@ class Files:
                 on_problem=on_problem,
                 progress=watch,
             )
+
+    async def look(self, files: Sequence[Handed], *, world: WorldKey | None = None) -> list[Look]:
+        """Return what files are taken for before anything of them is read but their beginnings.
+
+        Parameters
+        ----------
+        world
+            The world of rows that name none.
+        """
+        from workbench.database.threads import in_thread
+        from workbench.transfer.look import look_at
+
+        name = None if world is None else await self._world_path(world)
+        return await in_thread(lambda: look_at(files, world=name))
 
     @staticmethod
     def query(url: str, statement: str) -> Any:

@@ -13,6 +13,7 @@ import ipywidgets
 from IPython.display import display
 
 from workbench.dashboard.finding import places, title
+from workbench.dashboard.import_page import ImportView, import_page
 from workbench.dashboard.listing import Within
 from workbench.dashboard.members import members_page
 from workbench.dashboard.navigation import navigation
@@ -21,6 +22,7 @@ from workbench.dashboard.record import RecordPage, record_page
 from workbench.dashboard.records import records_page
 from workbench.dashboard.state import (
     HISTORY,
+    IMPORT,
     MEMBERS,
     TRASH,
     Place,
@@ -35,6 +37,7 @@ from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
 from workbench.store.rights import Standing, standing
 from workbench.widgets.content import Content, element
+from workbench.widgets.dialog import Messages
 from workbench.widgets.editor import Editor
 from workbench.widgets.keys import Keys
 from workbench.widgets.palette import Palette
@@ -59,7 +62,7 @@ class Dashboard(ipywidgets.GridBox):
     def __init__(self, workspace: Workspace, place: Place | None = None) -> None:
         self.workspace = workspace
         self.state = State()
-        workspace.database.provenance.where = lambda: f"{SOURCE}, {self.state.place}"
+        workspace.database.provenance.where = self._where
         self.tasks = TaskSet(self._failed)
         self.undoing = Undoing(workspace)
         self.shortcuts = Keys({"undo": self._undo, "redo": self._redo}, self._visit)
@@ -70,7 +73,8 @@ class Dashboard(ipywidgets.GridBox):
         self.notice = Content()
         self.page = ipywidgets.VBox()
         self.page.add_class("wb-page")
-        main = Panel([self.notice, self.page, self.shortcuts])
+        self.messages = Messages()
+        main = Panel([self.notice, self.page, self.shortcuts, self.messages])
         self.palette = Palette(self._places, self._go)
         aside = ipywidgets.VBox([self.palette, self.nav])
         aside.add_class("wb-aside")
@@ -81,6 +85,11 @@ class Dashboard(ipywidgets.GridBox):
         self.state.go(place or Place())
         self.state.observe(lambda _: self.tasks.start(self.show()), "place")
         self.state.observe(lambda _: self._notify(), ["problem", "said"])
+
+    def _where(self) -> str:
+        """Return where changes come from; an import is not undone step by step."""
+        place = self.state.place
+        return f"{'import page' if place.entity == IMPORT else SOURCE}, {place}"
 
     async def _go(self, action: str) -> None:
         if action in ("undo", "redo"):
@@ -93,7 +102,15 @@ class Dashboard(ipywidgets.GridBox):
         return await places(self.workspace, self.world, term, member=member)
 
     async def _may_leave(self) -> bool:
-        """Ask before a form with something unsaved in it goes away."""
+        """Ask before a form with something unsaved in it, or an import, goes away."""
+        if any(isinstance(part, ImportView) and part.running for part in self.page.children):
+            return await self.messages.confirm(
+                "Cancel the import?",
+                "It is under way. Leaving this page cancels it, and nothing is written.",
+                agree="Cancel it",
+                refuse="Stay",
+                danger=True,
+            )
         editor = self.editor
         if editor is None or not editor.form.model.dirty:
             return True
@@ -204,7 +221,13 @@ class Dashboard(ipywidgets.GridBox):
             )
         within = Within(self.workspace, world, mine, self._done, self._run)
         if place.entity in (HISTORY, TRASH):
-            return await (history_page if place.entity == HISTORY else trash_page)(within)
+            if place.entity == TRASH:
+                return await trash_page(within)
+            return await history_page(within, place.record)
+        if place.entity == IMPORT:
+            return await import_page(
+                within, go, lambda: self.tasks.start(self._draw_nav(world, mine))
+            )
         if place.record is not None:
             return await self._record_page(within, place)
         return await records_page(

@@ -20,9 +20,9 @@ _WHAT = (
 )
 
 
-async def history_page(within: Within) -> list[Any]:
-    """Return the widgets of the page."""
-    return await listing_page(Past(within), "History", _WHAT, within.standing)
+async def history_page(within: Within, first: UUID | None = None) -> list[Any]:
+    """Return the widgets of the page; `first` is a set to be shown above all others, opened."""
+    return await listing_page(Past(within, first), "History", _WHAT, within.standing)
 
 
 class Past(Listing):
@@ -30,22 +30,25 @@ class Past(Listing):
 
     empty = "Nothing is kept of what was changed in this world."
 
-    def __init__(self, within: Within) -> None:
+    def __init__(self, within: Within, first: UUID | None = None) -> None:
         super().__init__(within.done, within.run)
-        self.within = within
+        self.within, self._first = within, first
         self._limit = _AT_ONCE
         self.sets: dict[str, dict[str, Any]] = {}
         self.opened: dict[str, list[dict[str, Any]]] = {}
 
     async def load(self, *, further: bool = False) -> None:
         self._limit += _AT_ONCE * further
-        found = await history.changesets(
-            self.within.wb.database,
-            which=history.Which(world=self.within.world.id),
-            limit=self._limit + 1,
-        )
-        self.sets = {str(one["changeset"]): one for one in found[: self._limit]}
+        found = await self._found(self._limit + 1)
+        first = await self._found(1, self._first) if self._first is not None else []
+        self.sets = {str(one["changeset"]): one for one in (*first, *found[: self._limit])}
         self.more = len(found) > self._limit
+        for one in first if not self.opened else []:
+            await self.do("open", str(one["changeset"]))
+
+    async def _found(self, limit: int, changeset: UUID | None = None) -> list[dict[str, Any]]:
+        which = history.Which(world=self.within.world.id, changeset=changeset)
+        return await history.changesets(self.within.wb.database, which=which, limit=limit)
 
     async def do(self, verb: str, which: str) -> str:
         if verb == "undo":

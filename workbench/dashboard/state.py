@@ -13,7 +13,10 @@ STORY_ENTITIES = ("book", "story", "act", "scene", "persona", "location", "thing
 HISTORY, TRASH, MEMBERS = "history", "trash", "members"
 """The pages of what was done in a world, of what was put away, and of who may read and edit it."""
 
-PAGES = (HISTORY, TRASH, MEMBERS)
+IMPORT, EXPORT = "import", "export"
+"""The pages that take files in, and give files out."""
+
+PAGES = (HISTORY, TRASH, IMPORT, MEMBERS)
 
 _WORLDS, _WORLD = "worlds", "world"
 
@@ -23,6 +26,7 @@ class Place:
     """A page: all worlds, one world, its members, or the records of one entity in it.
 
     `entity` is the name of the page in a world: an entity's, one of `PAGES`, None for the overview.
+    In the history, `record` is a set of changes.
 
     >>> Place.parse("persona/0198c6f0-0000-7000-8000-000000000001").entity
     'persona'
@@ -49,7 +53,8 @@ class Place:
         if page == _WORLDS or (entity is not None and entity not in (*STORY_ENTITIES, *PAGES)):
             return cls()
         try:
-            return cls(UUID(world), entity, UUID(record) if record and page not in PAGES else None)
+            has_records = page in (*STORY_ENTITIES, HISTORY)
+            return cls(UUID(world), entity, UUID(record) if record and has_records else None)
         except ValueError:
             return cls()
 

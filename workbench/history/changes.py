@@ -81,9 +81,10 @@ async def changesets(database: Database, *, which: Which, limit: int) -> Rows:
 
 @dataclass(frozen=True)
 class Which:
-    """Of which changes something is told: in a world, by somebody, between two moments."""
+    """Of which changes something is told: in a world, of a set, by somebody, between moments."""
 
     world: UUID | None = None
+    changeset: UUID | None = None
     by: User | UUID | str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -94,6 +95,7 @@ class Which:
         conditions = _until(database, values)
         for name, condition in (
             ("world", "e.worldid = :world"),
+            ("changeset", "e.changesetid = :changeset"),
             ("since", "e.changed_at >= :since"),
             ("until", "e.changed_at <= :until"),
         ):

@@ -21,6 +21,7 @@ from workbench.entities import STORED
 from workbench.errors import (
     BadSettings,
 )
+from workbench.history.undo_sql import OWN
 from workbench.transfer import apply
 from workbench.transfer.counting import count_anew
 from workbench.transfer.findings import Findings
@@ -192,6 +193,7 @@ class _Import:
             report = self._report(done=done, dry_run=dry_run)
             if not done:
                 raise _Undone(report)
+            report.changeset = await raw.fetchval(OWN)
             if self._findings.any:
                 feeds = [shape.feed for shape in self._known if shape.columns is not None]
                 await asyncio.to_thread(self._rejects.write, feeds, self._findings)

@@ -79,6 +79,21 @@ HOW_IT_IS = Reading()
 """Nothing said: files tell how they are to be read."""
 
 
+@dataclass(frozen=True)
+class Handed:
+    """A file that came under another name than it lies under, and how to read it.
+
+    Attributes
+    ----------
+    name
+        What messages call it.
+    """
+
+    path: Path
+    name: str
+    reading: Reading = HOW_IT_IS
+
+
 def beside(path: Path) -> Path:
     """Return where what is to be remembered of one file is: `personas.csv.toml`."""
     return path.with_name(f"{path.name}.toml")

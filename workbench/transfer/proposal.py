@@ -6,9 +6,10 @@ import asyncio
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from datetime import UTC, datetime
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from workbench import markup
 from workbench.database.engine import Database
+from workbench.database.threads import in_thread
 from workbench.errors import NotAllowed, PlanMoved, Problem, WorkbenchError, error_of
 from workbench.transfer.findings import Findings
 from workbench.transfer.load import OnProblem, load
@@ -30,8 +32,9 @@ from workbench.transfer.outcome import (
     write_updates,
 )
 from workbench.transfer.plan_file import ABOUT, About, Counts, pack, unpack
-from workbench.transfer.readers import Sources, open_all
+from workbench.transfer.readers import Opened, Sources, open_all
 from workbench.transfer.report import LoadReport, Watcher
+from workbench.transfer.source import Feed
 from workbench.transfer.spool import Spool, Told, batches, spool
 
 _APPLY = "await plan.apply()"
@@ -59,8 +62,15 @@ class Plan:
         Whether problems keep it from being applied, or rows that have some are left out.
     """
 
-    def __init__(self, database: Database, held: _Folder, about: About) -> None:
+    def __init__(
+        self,
+        database: Database,
+        held: _Folder,
+        about: About,
+        origins: Mapping[int, Feed] | None = None,
+    ) -> None:
         self._database = database
+        self._origins = origins or {}
         self._held = held
         self._folder = held.path
         self._about = about
@@ -100,9 +110,10 @@ class Plan:
         Parameters
         ----------
         rejects
-            The folder for files of the rows that are left out, as CSV (as lines of JSON where
-            they are more than texts); without it they are in the report, as Arrow tables. Rows
-            that could not be read, for their cells are too few or too many, are in their source.
+            The folder for files of the rows that are left out, in the format of their source
+            while it is there as it was; else as CSV (as lines of JSON where they are more than
+            texts), but for rows that could not be read, for their cells are too few or too many.
+            Without it they are in the report, as Arrow tables.
 
         Raises
         ------
@@ -131,7 +142,7 @@ class Plan:
         )
 
     def _spool(self) -> Spool:
-        return Spool(self._folder, self._about.opened, self._about.sources)
+        return Spool(self._folder, self._about.opened, self._about.sources, self._origins)
 
     async def _compare(
         self, connection: asyncpg.Connection, tables: Tables, findings: Findings
@@ -158,14 +169,14 @@ class Plan:
 
     def told(self, apply: str = _APPLY) -> str:
         """Return what the plan shows, as text; `apply` is what carries it out."""
-        done, total = self._changes()
+        done, total = self.first_updates()
         lines = self.report.lines(problems=_SHOWN)
         lines[:0] = ["Plan of an import: nothing is written yet."]
         if total:
             lines += ["Changes:", *(f"  {_change(row)}" for row in done)]
             if total > len(done):
                 lines.append(f"  … and {total - len(done):,} more cells in `.updates`.")
-        added, new = self._new()
+        added, new = self.first_inserts()
         if new:
             lines += ["New:", *(f"  {row['table']}: {_short(row['name'])}" for row in added)]
             if new > len(added):
@@ -184,10 +195,12 @@ class Plan:
             return "It has problems, so it cannot be applied. Mend them, or plan to skip the rows."
         return f"`{apply}` does just this, or nothing."
 
-    def _changes(self) -> tuple[list[dict[str, Any]], int]:
+    def first_updates(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the first of `updates`, and how many there are."""
         return _first(self._folder / "updates.arrow")
 
-    def _new(self) -> tuple[list[dict[str, Any]], int]:
+    def first_inserts(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the first of `inserts`, and how many there are."""
         return _first(self._folder / "inserts.arrow")
 
     def _repr_html_(self) -> str:
@@ -198,12 +211,12 @@ class Plan:
             markup.paragraph("Plan of an import: nothing is written yet."),
             markup.table(["", *kinds], counts),
         ]
-        shown, total = self._changes()
+        shown, total = self.first_updates()
         if total:
             columns = ["table", "name", "column", "old", "new"]
             parts.append(markup.paragraph("Changes:"))
             parts.append(_some(columns, shown, total, "changed cells", "`.updates`"))
-        added, new = self._new()
+        added, new = self.first_inserts()
         if new:
             parts.append(markup.paragraph("New:"))
             parts.append(_some(["table", "name"], added, new, "new rows", "`.inserts`"))
@@ -217,7 +230,7 @@ class Plan:
 
 async def make_plan(
     database: Database,
-    sources: Sources,
+    sources: Sources | Opened,
     *,
     world: str | None = None,
     reading: Reading = HOW_IT_IS,
@@ -227,8 +240,10 @@ async def make_plan(
     """Work out what an import would do, and keep the rows as they were read."""
     held = _Folder()
     folder = held.path
-    opened = await asyncio.to_thread(open_all, sources, reading)
-    kept = await asyncio.to_thread(spool, opened, folder)
+    opened = sources
+    if not isinstance(opened, Opened):
+        opened = await asyncio.to_thread(open_all, opened, reading)
+    kept = await in_thread(partial(spool, opened, folder))
 
     async def collect(connection: asyncpg.Connection, tables: Tables, _: Findings) -> None:
         await write_rows(connection, tables, folder / "rows")
@@ -257,7 +272,7 @@ async def make_plan(
         sources=kept.sources,
     )
     (folder / ABOUT).write_text(about.model_dump_json(), encoding="utf-8")
-    return Plan(database, held, about)
+    return Plan(database, held, about, kept.origins)
 
 
 def _moved(problems: list[Problem], differences: Sequence[Problem] = ()) -> WorkbenchError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePath
@@ -32,6 +32,7 @@ from workbench.transfer.found_files import (
 from workbench.transfer.json_file import open_json
 from workbench.transfer.options import (
     HOW_IT_IS,
+    Handed,
     Reading,
     beside,
     remember,
@@ -48,7 +49,7 @@ PICTURE_FILE = "file"
 """The column that names a picture beside the CSV file, for tables that hold bytes."""
 
 Sources: TypeAlias = (
-    "Path | str | Sequence[Path | str] | Mapping[str, pa.Table | Elsewhere | Path | str]"
+    "Path | str | Sequence[Path | str | Handed] | Mapping[str, pa.Table | Elsewhere | Path | str]"
 )
 
 _PLURALS = {stored.plural: stored for stored in STORED.values()}
@@ -87,15 +88,17 @@ def open_all(sources: Sources, reading: Reading = HOW_IT_IS, *, keep: bool = Fal
             else:
                 given.append(_given(plural, one, findings, reading))
         return Opened(given, findings)
-    found = list(feeds(sources, findings, reading, keep=keep))
-    paths = [sources] if isinstance(sources, str | Path) else sources
+    several = [sources] if isinstance(sources, str | Path) else sources
+    handed = [one for one in several if isinstance(one, Handed)]
+    paths = [one for one in several if not isinstance(one, Handed)]
+    found = [*_feeds(handed, findings, keep=keep), *feeds(paths, findings, reading, keep=keep)]
     return Opened(found, findings, files_at(paths, Findings())[1])
 
 
-def open_named(files: Mapping[Path, str]) -> Opened:
+def open_named(files: Iterable[Handed]) -> Opened:
     """Open files that messages are to call by the names given here."""
     findings = Findings()
-    return Opened(list(_feeds(files, findings, HOW_IT_IS, keep=False)), findings)
+    return Opened(list(_feeds(files, findings, keep=False)), findings)
 
 
 def note_unused(opened: Opened, used: set[Path], findings: Findings) -> None:
@@ -116,7 +119,9 @@ def feeds(
     """Open the files at `paths` one by one; what cannot be read goes to `findings`."""
     given = {header.strip().casefold(): header for header in reading.columns}
     paths = [paths] if isinstance(paths, str | Path) else paths
-    for feed in _feeds(files_at(paths, findings)[0], findings, reading, keep=keep):
+    found = files_at(paths, findings)[0]
+    handed = [Handed(path, name, reading) for path, name in found.items()]
+    for feed in _feeds(handed, findings, keep=keep):
         for header in feed.headers:
             given.pop(header.strip().casefold(), None)
         yield feed
@@ -124,14 +129,13 @@ def feeds(
         findings.note(f"There is no column {header!r} in what was read.")
 
 
-def _feeds(
-    files: Mapping[Path, str], findings: Findings, reading: Reading, *, keep: bool
-) -> Iterator[Feed]:
-    for path, file in files.items():
+def _feeds(files: Iterable[Handed], findings: Findings, *, keep: bool) -> Iterator[Feed]:
+    for handed in files:
+        path, file = handed.path, handed.name
         findings.learn(file)
         told, stamp = table_of(path.stem), _stamp(path)
         try:
-            how = said(path, reading)
+            how = said(path, handed.reading)
             told = _told(path, how)
             opened = _open(path, file, told, how, findings)
             if keep:
@@ -192,8 +196,13 @@ def reopened(feed: Feed) -> Opening:
     return Opening(path, file, feed.stored, feed.how, Findings())
 
 
+def unchanged(feed: Feed) -> bool:
+    """Return whether the file of `feed` is there as it was when it was opened."""
+    return feed.path is None or _stamp(feed.path) == feed.stamp
+
+
 def _check_unchanged(feed: Feed) -> None:
-    if feed.path is not None and _stamp(feed.path) != feed.stamp:
+    if not unchanged(feed):
         raise UnreadableFile(
             feed.file, "This file was changed while it was read. Import it again when it is whole."
         )

@@ -28,7 +28,7 @@ from workbench.transfer.findings import Findings
 from workbench.transfer.found_files import ARROW, JSON, PARQUET, WORKBOOKS
 from workbench.transfer.named_pictures import home_for, keep, pictures_of
 from workbench.transfer.options import HOW_IT_IS, REJECTS, beside, remember
-from workbench.transfer.readers import ROW_LABELS, names_pictures, reopened
+from workbench.transfer.readers import ROW_LABELS, names_pictures, reopened, unchanged
 from workbench.transfer.rejects_text import Problems, write_csv, write_json
 from workbench.transfer.source import Feed, Opening, Rows
 from workbench.transfer.workbook import Workbook
@@ -61,7 +61,10 @@ class Rejects:
     def write(self, feeds: Sequence[Feed], findings: Findings) -> None:
         """Write the rejected rows of `feeds`; UnreadableFile if a place cannot be written."""
         told = _told(findings)
-        for feed in feeds:
+        for kept in feeds:
+            feed = kept
+            if self.folder is not None and kept.origin is not None and unchanged(kept.origin):
+                feed = kept.origin
             labels = findings.rejects(feed.file, feed.stored.plural)
             if not labels or findings.refused(feed.file):
                 continue  # what is refused as a whole is itself what is to be mended
@@ -74,7 +77,7 @@ class Rejects:
                 self.written[feed.file] = _table(feed, problems)
                 continue
             # Rows that a plan has kept are of no file any more, whose name could tell their table.
-            several = feed.path is None or sum(other.path == feed.path for other in feeds) > 1
+            several = feed.path is None or _times(feed, feeds) > 1
             self.written[feed.file] = self._write(feed, problems, several=several)
 
     def discard(self) -> None:
@@ -136,6 +139,11 @@ class Rejects:
                     self._made.append(place)
                     return place
             number += 1
+
+
+def _times(feed: Feed, feeds: Sequence[Feed]) -> int:
+    """Return how many of `feeds` are from the same file."""
+    return sum((other.origin or other).path == feed.path for other in feeds)
 
 
 def _pictures(feed: Feed, problems: Problems) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from workbench import markup
 from workbench.errors import Problem, error_of, problem_lines
@@ -121,6 +122,8 @@ class LoadReport:
     rejects
         What was left out, by the file (or the frame's table) it is of: the path of a file with
         these rows and their problems, or a frame of them.
+    changeset
+        What the history has of it as one set of changes, if something was changed.
     """
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
@@ -130,6 +133,7 @@ class LoadReport:
     dry_run: bool = False
     unreadable: dict[str, int] = field(default_factory=dict)
     rejects: dict[str, Any] = field(default_factory=dict)
+    changeset: UUID | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return tables, problems and notes as plain values, for `json.dumps`.

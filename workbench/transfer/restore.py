@@ -21,6 +21,7 @@ from workbench.entities import STORED
 from workbench.errors import Refused, WorkbenchError, shown
 from workbench.transfer.archive_file import Contents, unpacked
 from workbench.transfer.load import load
+from workbench.transfer.options import Handed
 from workbench.transfer.readers import open_named
 from workbench.transfer.report import LoadReport, Watcher, several
 from workbench.transfer.telling import Telling
@@ -108,13 +109,13 @@ def _all_unpacked(archives: Sequence[Path], folder: Path, tell: Telling) -> dict
     return found
 
 
-def _named(found: Mapping[Path, Contents]) -> dict[Path, str]:
+def _named(found: Mapping[Path, Contents]) -> list[Handed]:
     """Return what messages call the tables of archives; of one that goes without saying."""
     twice = len({path.name for path in found}) < len(found)
-    names: dict[Path, str] = {}
+    names: list[Handed] = []
     for path, contents in found.items():
         archive = f"{path if twice else path.name}: " if len(found) > 1 else ""
-        names |= {table: f"{archive}{table.name}" for table in contents.tables}
+        names += [Handed(table, f"{archive}{table.name}") for table in contents.tables]
     return names
 
 

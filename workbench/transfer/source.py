@@ -117,6 +117,8 @@ class Feed:
         Where files that the cells name lie, if not beside it.
     stamp
         What tells the file, as it was opened, from what it may become.
+    origin
+        The file that the rows are from, where they are kept elsewhere by now.
     how
         How it is read: as was said, and as was found out.
     """
@@ -130,6 +132,7 @@ class Feed:
     written: bool = True
     stamp: tuple[int, ...] = ()
     folder: Path | None = None
+    origin: Feed | None = None
 
     def source(self, cells: pa.Table, labels: pa.Array) -> Source:
         """Return rows of this file as a source."""

@@ -5,14 +5,15 @@ What becomes of the files that they are from does not matter any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from workbench.database.threads import still_wanted
 from workbench.errors import Problem, UnreadableFile
 from workbench.transfer.findings import Findings
 from workbench.transfer.named_pictures import keep, pictures_of
@@ -92,11 +93,18 @@ class Spooled(Strict):
 
 @dataclass(frozen=True)
 class Spool:
-    """Sources whose rows lie in a folder; it stands for them in an import."""
+    """Sources whose rows lie in a folder; it stands for them in an import.
+
+    Attributes
+    ----------
+    origins
+        The files that the sources are from, as far as they are known.
+    """
 
     folder: Path
     opened: OpenedFiles
     sources: list[Spooled]
+    origins: Mapping[int, Feed] = field(default_factory=dict)
 
     def open(self) -> Opened:
         """Return the sources, open; what was found before is told once more."""
@@ -119,6 +127,7 @@ class Spool:
                     Reading(columns=spooled.meant),
                     written=spooled.written,
                     folder=self.folder / "pictures" / str(spooled.number),
+                    origin=self.origins.get(spooled.number),
                 )
             )
         return Opened(feeds, findings)
@@ -174,7 +183,8 @@ def spool(opened: Opened, folder: Path) -> Spool:
         unreadable=dict(found.unreadable),
     )
     sources = [_spooled(feed, number, folder) for number, feed in enumerate(opened.feeds)]
-    return Spool(folder, before, sources)
+    origins = {number: feed for number, feed in enumerate(opened.feeds) if feed.path is not None}
+    return Spool(folder, before, sources, origins)
 
 
 def _spooled(feed: Feed, number: int, folder: Path) -> Spooled:
@@ -183,6 +193,7 @@ def _spooled(feed: Feed, number: int, folder: Path) -> Spooled:
     unreadable = None
     try:
         for source, rows in pieces(feed, findings):
+            still_wanted()
             out.read += rows.read
             out.add(source)
     except UnreadableFile as error:

@@ -2,11 +2,14 @@
 
 The browser sends {t: "req", id, op, args} and is answered {t: "res", id, ok, data} or
 {t: "res", id, ok: false, error: {kind, message, …}}; see `wire.failure` for the kinds.
+
+Bytes travel beside the JSON: those of a request are `args["bytes"]`, and a handler that returns
+bytes answers with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import anywidget
@@ -42,18 +45,24 @@ class Rpc(anywidget.AnyWidget):
         """Send the front end a message that answers no request."""
         self.send({"t": kind, **json_safe(content)})
 
-    def _received(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
+    def _received(
+        self, _widget: object, message: Mapping[str, Any], buffers: Sequence[Any]
+    ) -> None:
         if message.get("t") == "req":
-            self.tasks.start(self._answer(message))
+            self.tasks.start(self._answer(message, buffers))
         elif message.get("t") == "source":
             self.tell("source", text=assets.source(self.bundle))
 
-    async def _answer(self, request: Mapping[str, Any]) -> None:
+    async def _answer(self, request: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         answer = {"t": "res", "id": request.get("id")}
         try:
             handler = self.operations()[str(request.get("op"))]
-            data = await handler(request.get("args") or {})
+            args = {**(request.get("args") or {}), "bytes": bytes(buffers[0]) if buffers else b""}
+            data = await handler(args)
         except Exception as error:  # whatever it is, the browser must be answered
             self.send({**answer, "ok": False, "error": json_safe(failure(error))})
         else:
-            self.send({**answer, "ok": True, "data": json_safe(data)})
+            if isinstance(data, bytes):
+                self.send({**answer, "ok": True}, [data])
+            else:
+                self.send({**answer, "ok": True, "data": json_safe(data)})

@@ -14,8 +14,8 @@ interface Described {
   children?: Described[];
 }
 
-const TAGS = new Set(["h1", "h2", "h3", "p", "ul", "ol", "li", "div", "span", "strong", "small", "button", "nav", "section", "header", "img", "time", "dl", "dt", "dd", "a"]);
-const ATTRIBUTES = /^(class|title|alt|datetime|lang|dir|role|width|height|loading|aria-[a-z]+|data-[a-z-]+)$/;
+const TAGS = new Set(["h1", "h2", "h3", "p", "ul", "ol", "li", "div", "span", "strong", "small", "button", "nav", "section", "header", "img", "time", "dl", "dt", "dd", "a", "table", "thead", "tbody", "tr", "th", "td", "progress"]);
+const ATTRIBUTES = /^(class|title|alt|datetime|lang|dir|role|width|height|loading|value|max|scope|aria-[a-z]+|data-[a-z-]+)$/;
 /** A page of ours, by its place; it is opened in the page that is there unless a new tab is asked for. */
 const PLACE = /^\?place=[a-z]+(\/[0-9a-f-]{36}){0,2}$/;
 const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,/;

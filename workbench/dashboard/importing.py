@@ -1,0 +1,282 @@
+"""Files on their way into a world: kept, recognised, planned, imported. No widgets here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path, PurePath
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import traitlets
+
+from workbench.entities.world import World
+from workbench.errors import PlanMoved, Refused, WorkbenchError
+from workbench.history import changes as history
+from workbench.widgets.inbox import Arrived, Inbox
+from workbench.workspace import Workspace
+
+if TYPE_CHECKING:
+    from workbench.transfer.options import Reading
+    from workbench.transfer.proposal import Plan
+    from workbench.transfer.report import LoadReport, Progress
+
+ENDINGS = (
+    *(".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson"),
+    *(".parquet", ".pq", ".arrow", ".arrows", ".feather"),
+)
+_KINDS = "CSV, TSV, Excel, JSON, JSON lines, Parquet and Arrow"
+_EACH_SECONDS = 0.2
+_SETS_LOOKED_AT = 5
+
+CHOOSE, PLANNING, PLANNED, IMPORTING, DONE = "choose", "planning", "planned", "importing", "done"
+
+
+class ImportModel(traitlets.HasTraits):
+    """What is to be imported into a world, and how far that is.
+
+    Attributes
+    ----------
+    stage
+        One of those above; `step` is how far a plan or an import is.
+    problem, said
+        What went wrong last, and what was done.
+    skips
+        Whether rows with a problem may be left out.
+    """
+
+    stage = traitlets.Unicode(CHOOSE)
+    files: traitlets.List[dict[str, Any]] = traitlets.List()
+    step = traitlets.Any(None, allow_none=True)
+    problem = traitlets.Unicode("")
+    said = traitlets.Unicode("")
+    skips = traitlets.Bool(False)
+
+    def __init__(self, wb: Workspace, world: World) -> None:
+        super().__init__()
+        self._wb, self._world = wb, world
+        self.inbox = Inbox(_plain_name)
+        self.plan: Plan | None = None
+        self.report: LoadReport | None = None
+        self._readings: dict[str, Reading] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._step_at = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether a plan or an import is under way."""
+        return self._task is not None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the plan adds or changes."""
+        tables = {} if self.plan is None else self.plan.report.tables
+        return sum(counts.inserted + counts.updated for counts in tables.values())
+
+    # What `Upload` asks for.
+
+    def begin(self, name: str, size: int) -> str:
+        self._require_rest()
+        return self.inbox.begin(name, size).key
+
+    def write(self, key: str, offset: int, data: bytes) -> None:
+        self.inbox.write(key, offset, data)
+
+    async def end(self, key: str) -> None:
+        if not self.inbox.get(key).is_whole:
+            name = self.inbox.get(key).name
+            self.inbox.drop(key)
+            raise Refused(f"{name}: not all of it has come. Choose it again.")
+        await self._look()
+
+    async def drop(self, key: str) -> None:
+        self._require_rest()
+        self.inbox.drop(key)
+        await self._look()
+
+    async def choose(self, key: str, table: str) -> None:
+        self._require_rest()
+        self.inbox.get(key)
+        self._readings[key] = replace(self._reading(key), table=table or None, columns={})
+        await self._look()
+
+    async def mean(self, key: str, header: str, name: str) -> None:
+        self._require_rest()
+        self.inbox.get(key)
+        reading = self._reading(key)
+        columns = {one: mean for one, mean in reading.columns.items() if one != header}
+        if name:
+            columns[header] = name
+        self._readings[key] = replace(reading, columns=columns)
+        await self._look()
+
+    def _require_rest(self) -> None:
+        if self.running:
+            raise Refused("An import is under way. Wait for its end, or cancel it.")
+
+    def _reading(self, key: str) -> Reading:
+        from workbench.transfer.options import HOW_IT_IS
+
+        return self._readings.get(key, HOW_IT_IS)
+
+    def _here(self) -> list[Arrived]:
+        return [one for one in self.inbox.files.values() if one.is_whole]
+
+    async def _look(self) -> None:
+        """Recognise what is here; a plan of other files is none any more."""
+        from workbench.transfer.look import meanings
+        from workbench.transfer.options import Handed
+        from workbench.transfer.tables import TABLES
+
+        here = self._here()
+        handed = [Handed(one.path, one.name, self._reading(one.key)) for one in here]
+        looks = await self._wb.look(handed, world=self._world)
+        shown: list[dict[str, Any]] = [
+            {"key": one.key, "name": one.name, "size": one.size, "looks": []} for one in here
+        ]
+        for look in looks:
+            choices = meanings(TABLES[look.table]) if look.table else []
+            shown[look.file]["looks"].append({**asdict(look), "choices": choices})
+        self.plan = self.report = None
+        self.problem = self.said = ""
+        self.stage, self.files = CHOOSE, shown
+
+    # What the page asks for.
+
+    async def make_plan(self) -> None:
+        """Work out what an import would do."""
+        await self._run(PLANNING, self._plan(), then=PLANNED, back=CHOOSE)
+
+    async def _plan(self) -> None:
+        from workbench.transfer.options import Handed
+
+        handed = [Handed(one.path, one.name, self._reading(one.key)) for one in self._here()]
+        self.plan = self.report = None
+        self.skips = False
+        self.plan = await self._wb.plan(
+            handed, world=self._world, on_problem="skip", progress=self._note
+        )
+
+    async def apply(self) -> None:
+        """Do what the plan shows, or nothing."""
+        if self.plan is None or not self.rows or (self.plan.problems and not self.skips):
+            raise Refused("There is no plan that can be carried out.")
+        await self._run(IMPORTING, self._apply(self.plan), then=DONE, back=PLANNED)
+
+    async def _apply(self, plan: Plan) -> None:
+        began = await history.clock(self._wb.database)
+        rejects = self.inbox.folder / "rejects"
+        try:
+            self.report = await plan.apply(progress=self._note, rejects=rejects)
+        except asyncio.CancelledError:
+            if await self._is_written(began):  # it was too late
+                self.said = "It could not be cancelled any more: everything is written."
+            raise
+        except PlanMoved:
+            self.plan = None
+            raise
+
+    async def _is_written(self, began: datetime) -> bool:
+        database = self._wb.database
+        which = history.Which(world=self._world.id, by=database.userid, since=began)
+        found = await history.changesets(database, which=which, limit=_SETS_LOOKED_AT)
+        return any((one["reason"] or "").startswith("import of ") for one in found)
+
+    def rejects(self) -> dict[str, tuple[Path, str]]:
+        """Return the files of rows that were left out, by what they are of, and their names."""
+        found = {} if self.report is None else self.report.rejects
+        return {
+            file: (path, f"{PurePath(file.replace('/', '_')).stem}.rejects{path.suffix}")
+            for file, path in found.items()
+            if isinstance(path, Path)
+        }
+
+    @property
+    def changeset(self) -> UUID | None:
+        """The set of changes that the import is in the history."""
+        return None if self.report is None else self.report.changeset
+
+    def cancel(self) -> None:
+        """End what is under way; nothing of it stays."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def start_again(self) -> None:
+        """Let go of all files."""
+        self._require_rest()
+        for key in list(self.inbox.files):
+            self.inbox.drop(key)
+        self._readings.clear()
+        await self._look()
+
+    def close(self) -> None:
+        """End what is under way, and remove all files."""
+        self.cancel()
+        self.plan = None
+        self.inbox.close()
+
+    async def _run(
+        self, stage: str, work: Coroutine[Any, Any, None], *, then: str, back: str
+    ) -> None:
+        if self.running:
+            work.close()
+            raise Refused("An import is under way. Wait for its end, or cancel it.")
+        self.problem = self.said = ""
+        self.step, self.stage = None, stage
+        self._task = task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task})
+            self._task = None
+            if task.cancelled():
+                self.said = self.said or "Cancelled. Nothing was written."
+                self.stage = back
+            elif (error := task.exception()) is not None:
+                self.stage = back if self.plan is not None else CHOOSE
+                if not isinstance(error, WorkbenchError):
+                    raise error
+                self.problem = str(error)
+            else:
+                self.stage = then
+        finally:
+            self._task = None
+            task.cancel()
+
+    def _note(self, step: Progress) -> None:
+        """Show a step, unless another one was shown just now."""
+        now, before = monotonic(), self.step
+        same = before is not None and (before.stage, before.table) == (step.stage, step.table)
+        if not same or now - self._step_at >= _EACH_SECONDS:
+            self._step_at, self.step = now, step
+
+
+def _plain_name(name: str) -> str:
+    """Return the name that a file lies under: of its table, and of its format.
+
+    Raises
+    ------
+    Refused
+        It is of no format that can be imported.
+    """
+    from workbench.transfer.tables import table_of
+
+    path = PurePath(name)
+    ending = path.suffix.casefold()
+    if ending == ".zip":
+        raise Refused(
+            f"{name}: an archive holds a whole world. “workbench restore {name}” brings it back."
+        )
+    if ending not in ENDINGS:
+        raise Refused(f"{name}: this is no file that can be imported. {_KINDS} can.")
+    stored = table_of(path.stem)
+    return f"{stored.plural if stored else 'file'}{ending}"
+
+
+def accepted(inbox: Inbox) -> str:
+    """Return what is taken, in words."""
+    return (
+        f"{_KINDS}; several at once, {inbox.most_bytes // 2**20:,} MB together. Nothing is "
+        "written before you have seen the plan."
+    )
