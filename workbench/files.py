@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -205,6 +205,7 @@ class Files:
         *,
         world: WorldKey,
         format: str = "csv",
+        tables: Collection[str] | None = None,
         overwrite: bool = False,
         progress: Callable[[Any], None] | bool | None = None,
     ) -> ExportReport:
@@ -215,6 +216,8 @@ class Files:
         format
             "csv", "json", "jsonl", "parquet" or "arrow": a file for each table; "xlsx": one
             workbook with a sheet for each.
+        tables
+            Those to write, by their plurals; without it all.
         overwrite
             Whether the folder may hold something already; files of the same name are replaced.
         progress
@@ -230,6 +233,7 @@ class Files:
                 where,
                 Path(folder),
                 format=format,
+                tables=tables,
                 overwrite=overwrite,
                 progress=watch,
             )

@@ -12,6 +12,7 @@ from uuid import UUID
 import ipywidgets
 from IPython.display import display
 
+from workbench.dashboard.export_page import export_page
 from workbench.dashboard.finding import places, title
 from workbench.dashboard.import_page import ImportView, import_page
 from workbench.dashboard.listing import Within
@@ -21,6 +22,7 @@ from workbench.dashboard.past import history_page
 from workbench.dashboard.record import RecordPage, record_page
 from workbench.dashboard.records import records_page
 from workbench.dashboard.state import (
+    EXPORT,
     HISTORY,
     IMPORT,
     MEMBERS,
@@ -228,6 +230,8 @@ class Dashboard(ipywidgets.GridBox):
             return await import_page(
                 within, go, lambda: self.tasks.start(self._draw_nav(world, mine))
             )
+        if place.entity == EXPORT:
+            return await export_page(within)
         if place.record is not None:
             return await self._record_page(within, place)
         return await records_page(

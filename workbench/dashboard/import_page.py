@@ -23,7 +23,7 @@ from workbench.dashboard.importing import (
 from workbench.dashboard.listing import Within
 from workbench.dashboard.standing import reading_note
 from workbench.dashboard.state import HISTORY, Place
-from workbench.dashboard.under_way import under_way
+from workbench.dashboard.under_way import choice, troubles, under_way
 from workbench.errors import WorkbenchError, problem_lines
 from workbench.widgets.content import Content, Element, element
 from workbench.widgets.download import Download
@@ -38,6 +38,8 @@ _WHAT = (
     "Files of any table become one plan: what is new, what changes, and what has a problem. "
     "You look at it, and then it is done as shown, or not at all."
 )
+_STOP = "Nothing is imported until the files are mended."
+_SKIP = "Rows with a problem, and those that need them, are left out and can be saved."
 _SHOWN_PROBLEMS = 20
 _SHOWN_NOTES = 20
 _KINDS = ("Read", "New", "Changed", "Unchanged", "Left out")
@@ -92,7 +94,7 @@ class ImportView(Panel):
 
     def close(self) -> None:
         """End what is under way, and remove the files."""
-        self.model.unobserve(self._changed, traitlets.All)
+        self.model.unobserve_all()
         self.model.close()
         super().close()
 
@@ -151,12 +153,7 @@ class ImportView(Panel):
 
     def _parts(self) -> list[Element | None]:
         model = self.model
-        parts: list[Element | None] = []
-        if model.problem:
-            lines = [element("p", line) for line in model.problem.split("\n") if line]
-            parts.append(element("div", *lines, kind="wb-notice", role="alert"))
-        if model.said:
-            parts.append(element("div", model.said, kind="wb-said", role="status"))
+        parts: list[Element | None] = [*troubles(model)]
         if model.stage in (PLANNING, IMPORTING):
             what = "Working out the plan" if model.stage == PLANNING else "Importing"
             parts.append(under_way(what, model.step))
@@ -219,26 +216,10 @@ def _plan(plan: Plan, model: ImportModel) -> list[Element | None]:
 
 def _choice(model: ImportModel) -> Element:
     """Describe the choice between mending the files and leaving rows out."""
-
-    def one(words: str, about: str, which: str, *, on: bool) -> Element:
-        return element(
-            "button",
-            element("strong", words),
-            element("span", about),
-            kind="wb-choice",
-            action=f"skip:{which}",
-            aria_pressed=str(on).lower(),
-        )
-
     return element(
         "div",
-        one("Stop", "Nothing is imported until the files are mended.", "no", on=not model.skips),
-        one(
-            "Skip",
-            "Rows with a problem, and those that need them, are left out and can be saved.",
-            "yes",
-            on=model.skips,
-        ),
+        choice("Stop", _STOP, "skip:no", on=not model.skips),
+        choice("Skip", _SKIP, "skip:yes", on=model.skips),
         kind="wb-choices-of-two",
         role="group",
         aria_label="What becomes of rows with a problem",

@@ -7,14 +7,14 @@ from collections.abc import Coroutine
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path, PurePath
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import traitlets
 
+from workbench.dashboard.under_way import UnderWay
 from workbench.entities.world import World
-from workbench.errors import PlanMoved, Refused, WorkbenchError
+from workbench.errors import PlanMoved, Refused
 from workbench.history import changes as history
 from workbench.widgets.inbox import Arrived, Inbox
 from workbench.workspace import Workspace
@@ -22,37 +22,33 @@ from workbench.workspace import Workspace
 if TYPE_CHECKING:
     from workbench.transfer.options import Reading
     from workbench.transfer.proposal import Plan
-    from workbench.transfer.report import LoadReport, Progress
+    from workbench.transfer.report import LoadReport
 
 ENDINGS = (
     *(".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson"),
     *(".parquet", ".pq", ".arrow", ".arrows", ".feather"),
 )
 _KINDS = "CSV, TSV, Excel, JSON, JSON lines, Parquet and Arrow"
-_EACH_SECONDS = 0.2
 _SETS_LOOKED_AT = 5
 
 CHOOSE, PLANNING, PLANNED, IMPORTING, DONE = "choose", "planning", "planned", "importing", "done"
 
 
-class ImportModel(traitlets.HasTraits):
+class ImportModel(UnderWay):
     """What is to be imported into a world, and how far that is.
 
     Attributes
     ----------
     stage
-        One of those above; `step` is how far a plan or an import is.
-    problem, said
-        What went wrong last, and what was done.
+        One of those above.
+    files
+        As `Upload` shows them.
     skips
         Whether rows with a problem may be left out.
     """
 
     stage = traitlets.Unicode(CHOOSE)
     files: traitlets.List[dict[str, Any]] = traitlets.List()
-    step = traitlets.Any(None, allow_none=True)
-    problem = traitlets.Unicode("")
-    said = traitlets.Unicode("")
     skips = traitlets.Bool(False)
 
     def __init__(self, wb: Workspace, world: World) -> None:
@@ -62,13 +58,6 @@ class ImportModel(traitlets.HasTraits):
         self.plan: Plan | None = None
         self.report: LoadReport | None = None
         self._readings: dict[str, Reading] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._step_at = 0.0
-
-    @property
-    def running(self) -> bool:
-        """Whether a plan or an import is under way."""
-        return self._task is not None
 
     @property
     def rows(self) -> int:
@@ -113,10 +102,6 @@ class ImportModel(traitlets.HasTraits):
         self._readings[key] = replace(reading, columns=columns)
         await self._look()
 
-    def _require_rest(self) -> None:
-        if self.running:
-            raise Refused("An import is under way. Wait for its end, or cancel it.")
-
     def _reading(self, key: str) -> Reading:
         from workbench.transfer.options import HOW_IT_IS
 
@@ -157,7 +142,7 @@ class ImportModel(traitlets.HasTraits):
         self.plan = self.report = None
         self.skips = False
         self.plan = await self._wb.plan(
-            handed, world=self._world, on_problem="skip", progress=self._note
+            handed, world=self._world, on_problem="skip", progress=self.note
         )
 
     async def apply(self) -> None:
@@ -170,7 +155,7 @@ class ImportModel(traitlets.HasTraits):
         began = await history.clock(self._wb.database)
         rejects = self.inbox.folder / "rejects"
         try:
-            self.report = await plan.apply(progress=self._note, rejects=rejects)
+            self.report = await plan.apply(progress=self.note, rejects=rejects)
         except asyncio.CancelledError:
             if await self._is_written(began):  # it was too late
                 self.said = "It could not be cancelled any more: everything is written."
@@ -199,11 +184,6 @@ class ImportModel(traitlets.HasTraits):
         """The set of changes that the import is in the history."""
         return None if self.report is None else self.report.changeset
 
-    def cancel(self) -> None:
-        """End what is under way; nothing of it stays."""
-        if self._task is not None:
-            self._task.cancel()
-
     async def start_again(self) -> None:
         """Let go of all files."""
         self._require_rest()
@@ -223,33 +203,14 @@ class ImportModel(traitlets.HasTraits):
     ) -> None:
         if self.running:
             work.close()
-            raise Refused("An import is under way. Wait for its end, or cancel it.")
+        self._require_rest()
         self.problem = self.said = ""
         self.step, self.stage = None, stage
-        self._task = task = asyncio.ensure_future(work)
+        well = False
         try:
-            await asyncio.wait({task})
-            self._task = None
-            if task.cancelled():
-                self.said = self.said or "Cancelled. Nothing was written."
-                self.stage = back
-            elif (error := task.exception()) is not None:
-                self.stage = back if self.plan is not None else CHOOSE
-                if not isinstance(error, WorkbenchError):
-                    raise error
-                self.problem = str(error)
-            else:
-                self.stage = then
+            well = await self._work(work, cancelled="Cancelled. Nothing was written.")
         finally:
-            self._task = None
-            task.cancel()
-
-    def _note(self, step: Progress) -> None:
-        """Show a step, unless another one was shown just now."""
-        now, before = monotonic(), self.step
-        same = before is not None and (before.stage, before.table) == (step.stage, step.table)
-        if not same or now - self._step_at >= _EACH_SECONDS:
-            self._step_at, self.step = now, step
+            self.stage = then if well else back if self.plan is not None else CHOOSE
 
 
 def _plain_name(name: str) -> str:

@@ -16,7 +16,7 @@ HISTORY, TRASH, MEMBERS = "history", "trash", "members"
 IMPORT, EXPORT = "import", "export"
 """The pages that take files in, and give files out."""
 
-PAGES = (HISTORY, TRASH, IMPORT, MEMBERS)
+PAGES = (HISTORY, TRASH, IMPORT, EXPORT, MEMBERS)
 
 _WORLDS, _WORLD = "worlds", "world"
 

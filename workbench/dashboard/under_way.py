@@ -1,10 +1,78 @@
-"""How far something is that takes a while: a bar, words, and a button to cancel it."""
+"""Something that takes a while: one at a time, told step by step, and cancelled at will."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from time import monotonic
 from typing import Any
 
+import traitlets
+
+from workbench.errors import Refused, WorkbenchError
 from workbench.widgets.content import Element, element
+
+_EACH_SECONDS = 0.2
+
+
+class UnderWay(traitlets.HasTraits):
+    """Base of models whose work takes a while.
+
+    Attributes
+    ----------
+    step
+        How far the work is, once that is known.
+    problem, said
+        What went wrong last, and what else there is to say.
+    """
+
+    step = traitlets.Any(None, allow_none=True)
+    problem = traitlets.Unicode("")
+    said = traitlets.Unicode("")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._task: asyncio.Task[None] | None = None
+        self._step_at = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether something is under way."""
+        return self._task is not None
+
+    def cancel(self) -> None:
+        """End what is under way; nothing of it stays."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _require_rest(self) -> None:
+        if self.running:
+            raise Refused("Something is under way here. Wait for its end, or cancel it.")
+
+    async def _work(self, work: Coroutine[Any, Any, None], *, cancelled: str) -> bool:
+        """Run something; return whether it came to its end, else `problem` or `said` tells."""
+        self._task = task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._task = None
+            task.cancel()
+        if task.cancelled():
+            self.said = self.said or cancelled
+            return False
+        error = task.exception()
+        if isinstance(error, WorkbenchError):
+            self.problem = str(error)
+        elif error is not None:
+            raise error
+        return error is None
+
+    def note(self, step: Any) -> None:
+        """Show a step, unless another one was shown just now."""
+        now, before = monotonic(), self.step
+        same = before is not None and (before.stage, before.table) == (step.stage, step.table)
+        if not same or now - self._step_at >= _EACH_SECONDS:
+            self._step_at, self.step = now, step
 
 
 def under_way(what: str, step: Any) -> Element:
@@ -19,4 +87,27 @@ def under_way(what: str, step: Any) -> Element:
         element("p", "" if step is None else str(step), kind="wb-soft wb-step"),
         element("p", element("button", "Cancel", kind="wb-button", action="cancel")),
         kind="wb-under-way",
+    )
+
+
+def troubles(model: UnderWay) -> list[Element]:
+    """Describe what went wrong, and what else there is to say."""
+    parts: list[Element] = []
+    if model.problem:
+        lines = [element("p", line) for line in model.problem.split("\n") if line]
+        parts.append(element("div", *lines, kind="wb-notice", role="alert"))
+    if model.said:
+        parts.append(element("div", model.said, kind="wb-said", role="status"))
+    return parts
+
+
+def choice(words: str, about: str, action: str, *, on: bool) -> Element:
+    """Describe a card that can be chosen."""
+    return element(
+        "button",
+        element("strong", words),
+        element("span", about),
+        kind="wb-choice",
+        action=action,
+        aria_pressed=str(on).lower(),
     )

@@ -44,6 +44,7 @@ from workbench.server.logins import EXTENDED_SECONDS, PageLogins
 from workbench.server.machine import open_more_files, socket_folder
 from workbench.server.pages import IconHandler, NotFoundHandler, template_environment
 from workbench.server.run import HOST, listener
+from workbench.server.scratch import Scratch
 from workbench.server.sockets import (
     MAX_MESSAGE_BYTES,
     OwnKernelsOnly,
@@ -158,10 +159,17 @@ class WorkbenchVoila(Voila):
         return {"baseUrl": self.base_url, "workbenchStaticUrl": widgets}
 
     def kernel_environment_of(
-        self, request: HTTPServerRequest, database_url: str
+        self, request: HTTPServerRequest, database_url: str, folder: Path
     ) -> dict[str, str]:
-        """Return a kernel's environment: the allow-list, ours, its login, the page's address."""
+        """Return a kernel's environment: the allow-list, ours, its login, the page's address.
+
+        Parameters
+        ----------
+        folder
+            For its temporary files.
+        """
         page = {
+            "TMPDIR": str(folder),
             "WORKBENCH_DATABASE_URL": database_url,
             "SERVER_SOFTWARE": f"voila/{voila_version}",
             "SCRIPT_NAME": request.path,
@@ -183,7 +191,7 @@ class WorkbenchVoila(Voila):
             self.kernel_manager.end_session(session)
         )
         self.kernel_manager.on_removed = lambda kernel_id: self.in_background(
-            self.logins.end(kernel_id)
+            self.kernel_removed(kernel_id)
         )
         hosts = [urlsplit(self.public_url).hostname] if self.public_url else []
         identity = self.identity_provider
@@ -251,6 +259,7 @@ class WorkbenchVoila(Voila):
         self.port = socket.getsockname()[1]
         self.logins = PageLogins(self.doors.database, f"{platform.node()}:{self.port}")
         self.connection_dir = tempfile.mkdtemp(prefix="wb-", dir=socket_folder())
+        self.scratch = Scratch()
         application = tornado.web.Application(**self.init_settings())
         application.add_handlers(".*$", self.init_handlers())
         self._server = HTTPServer(
@@ -285,6 +294,10 @@ class WorkbenchVoila(Voila):
         if seconds % EXTENDED_SECONDS == 0:
             await self.logins.extend()
 
+    async def kernel_removed(self, kernel_id: str) -> None:
+        """End what a kernel had that has ended: its files, and its login."""
+        await asyncio.gather(self.logins.end(kernel_id), self.scratch.remove(kernel_id))
+
     def first_use(self, token_id: str) -> bool:
         """Tell whether a token that counts once comes for the first time."""
         now = time.monotonic()
@@ -308,6 +321,7 @@ class WorkbenchVoila(Voila):
         await asyncio.gather(*tasks, return_exceptions=True)  # each closes what it holds open
         await self.doors.close()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
+        self.scratch.close()
 
 
 def application(

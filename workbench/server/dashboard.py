@@ -171,7 +171,8 @@ class DashboardHandler(PersonHandler):
             cells = read_notebook(Path(notebook))
             url = await app.logins.issue(kernel_id, self.person)
             await self.kernels.start_reserved(
-                kernel_id, app.kernel_environment_of(self.request, url)
+                kernel_id,
+                app.kernel_environment_of(self.request, url, app.scratch.of(kernel_id)),
             )
             executor = PageExecutor(cells, km=self.kernels.get_kernel(kernel_id))
             await executor.async_start_new_kernel_client()

@@ -28,6 +28,7 @@ import random
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from threading import Thread
 from typing import Any, cast
@@ -111,6 +112,7 @@ def _run(given: dict[str, Any], line: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(given["environment"])
     os.chdir(given["folder"])
+    tempfile.tempdir = None  # the zygote's, if something asked for it as it was imported
     with open("/proc/self/comm", "w") as name:
         name.write(_NAME)
     random.seed()

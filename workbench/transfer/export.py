@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from workbench.database import columnar
 from workbench.database.columnar import Stream
 from workbench.database.engine import Database
 from workbench.entities import LINKS, STORED, Stored
-from workbench.errors import NotFound
+from workbench.errors import NotFound, UnknownField
 from workbench.store.columns import literal
 from workbench.transfer.export_columns import columns_of, count_of, with_files
 from workbench.transfer.export_folder import PICTURES, prepared
@@ -118,6 +118,7 @@ async def export(
     folder: Path,
     *,
     format: str = "csv",
+    tables: Collection[str] | None = None,
     overwrite: bool = False,
     progress: Watcher | None = None,
 ) -> ExportReport:
@@ -127,6 +128,8 @@ async def export(
 
     Parameters
     ----------
+    tables
+        Those to write, by their plurals; without it all.
     overwrite
         Whether the folder may hold something already. Files of the same name are then
         replaced, and all others are left alone.
@@ -143,17 +146,27 @@ async def export(
         The folder cannot be written to. Nothing in it has changed.
     """
     writer_of(format)
+    chosen = _chosen(tables)
     await require_world(database, world)
     tell = Telling(progress)
 
     def work(stream: Stream) -> ExportReport:
         with prepared(folder, overwrite=overwrite) as unfinished:
             report = ExportReport(str(folder), format)
-            return _Writing(stream, world, unfinished, tell, report).run()
+            return _Writing(stream, world, unfinished, tell, report).run(chosen)
 
     report = await columnar.snapshot(database, work)
     tell.check()
     return report
+
+
+def _chosen(tables: Collection[str] | None) -> Sequence[Stored[Any, Any]]:
+    """Return the tables to write; UnknownField for one that there is none of."""
+    known = [stored.plural for stored in WORLD_TABLES]
+    for name in tables or ():
+        if name not in known:
+            raise UnknownField("world", name, known)
+    return [one for one in WORLD_TABLES if tables is None or one.plural in tables]
 
 
 async def require_world(database: Database, world: UUID) -> None:
@@ -177,11 +190,11 @@ class _Writing:
         self._tell = tell
         self._report = report
 
-    def run(self) -> ExportReport:
+    def run(self, chosen: Sequence[Stored[Any, Any]]) -> ExportReport:
         report = self._report
         with tables(self._into, report.format) as write:
             [found] = self._rows(trash_statement(WORLD_TABLES, self._world))
-            for stored in WORLD_TABLES:
+            for stored in chosen:
                 report.tables[stored.plural] = self._table(stored, write, trashed=found["trashed"])
         return report
 
