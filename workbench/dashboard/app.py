@@ -222,9 +222,9 @@ class Dashboard(ipywidgets.GridBox):
                 again=lambda words: self.tasks.start(self._again(words)),
             )
         within = Within(self.workspace, world, mine, self._done, self._run)
-        if place.entity in (HISTORY, TRASH):
-            if place.entity == TRASH:
-                return await trash_page(within)
+        if place.entity == TRASH:
+            return await trash_page(within)
+        if place.entity == HISTORY:
             return await history_page(within, place.record)
         if place.entity == IMPORT:
             return await import_page(
