@@ -84,6 +84,25 @@ async def test_no_form_filter_or_palette_breaks_a_rule(page: Page, signed_in: An
     assert {place: broken for place, broken in found.items() if broken} == {}
 
 
+async def test_no_step_of_an_import_breaks_a_rule(page: Page, signed_in: Any) -> None:
+    await ready(page, signed_in[0])
+    await page.locator(".wb-card", has_text="Dracula").click()
+    await expect(page.get_by_role("heading", name="Latest changes")).to_be_visible()
+    await ready(page, page.url.replace("=world/", "=import/"))
+    await expect(page.get_by_role("button", name="Choose files…")).to_be_visible()
+    text = b"name,knd\nMina Harker,teacher\n,nobody\nOsric,courtier\n"
+    given = {"name": "personas.csv", "mimeType": "text/csv", "buffer": text}
+    await page.get_by_test_id("file-input").set_input_files([given, {**given, "name": "x.doc"}])
+    await expect(page.get_by_label("knd")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_test_id("file-problem")).to_be_visible()
+    found = {"files": await violations(page)}
+    await page.get_by_role("button", name="See what it would do").click()
+    plan = page.get_by_role("heading", name="What this would do")
+    await expect(plan).to_be_focused(timeout=30_000)
+    found["plan"] = await violations(page)
+    assert {place: broken for place, broken in found.items() if broken} == {}
+
+
 @pytest.mark.parametrize("path", ["account", "people", "device", "sign-in"])
 async def test_no_page_of_accounts_breaks_a_rule(page: Page, signed_in: Any, path: str) -> None:
     if path == "sign-in":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 import pytest
@@ -105,3 +106,154 @@ async def test_what_is_no_table_is_refused_by_its_name(page):
     ):
         with pytest.raises(Refused, match=words):
             page.model.begin(name, 10)
+
+
+async def test_rows_with_a_problem_stop_an_import_or_are_left_out_and_saved_as_they_came(
+    wb, page, denmark
+):
+    text = "name;kind;Rolle\r\nOSRIC;courtier;a\r\n;nobody;b\r\n"
+    await page.send("personas.csv", text.encode("utf-16"))
+    await page.press("See what it would do")
+    assert "personas.csv, row 2, name: " in page.words
+    assert "Import 1 row" not in page.buttons()
+    with pytest.raises(Refused, match="no plan"):
+        await page.model.apply()
+    await page.press("Skip")
+    await page.press("Import 1 row")
+    assert await wb.personas.count(world=denmark) == 2
+    [download] = page.view.saves.children
+    assert download.name == "personas.rejects.csv"
+    rejected = await download._piece({"offset": 0})
+    [head, row, *_] = rejected.decode("utf-16").split("\r\n")
+    assert head == "problem;name;kind;Rolle"
+    assert row.endswith(";;nobody;b")
+
+
+async def test_columns_are_mapped_and_a_table_is_chosen(wb, page, denmark):
+    key = await page.send("Rollenliste.csv", "Figur,Art\nOSRIC,courtier\n")
+    assert "tells no table" in page.model.files[0]["looks"][0]["problems"][0]
+    await page.model.choose(key, "personas")
+    [look] = page.model.files[0]["looks"]
+    assert "There is no column 'name', which every row needs." in look["problems"]
+    assert {"name", "kind"} <= set(look["choices"])
+    await page.model.mean(key, "Figur", "name")
+    await page.model.mean(key, "Art", "display_name")
+    await page.model.mean(key, "Art", "kind")
+    await page.model.mean(key, "Figur", "")
+    await page.model.mean(key, "Figur", "name")
+    [look] = page.model.files[0]["looks"]
+    assert {c["header"]: c["means"] for c in look["columns"]} == {"Figur": "name", "Art": "kind"}
+    await page.press("See what it would do")
+    await page.press("Import 1 row")
+    [osric] = await wb.personas.find(world=denmark, name="OSRIC")
+    assert osric.kind == "courtier"
+
+
+async def test_a_likely_column_is_suggested(page):
+    await page.send("personas.csv", "name,knd\nOSRIC,courtier\n")
+    [look] = page.model.files[0]["looks"]
+    assert look["columns"][1] == {"header": "knd", "means": "", "near": "kind"}
+
+
+async def test_a_plan_is_refused_with_the_difference_if_the_world_moved(wb, page, denmark):
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    await wb.personas.add(name="OSRIC", kind="water-fly", worldid=denmark.id)
+    await page.press("Import 2 rows")
+    assert "The world has moved" in page.words
+    assert "OSRIC" in page.words
+    assert {p.kind for p in await wb.personas.find(world=denmark)} == {"prince", "water-fly"}
+    await page.press("See what it would do")
+    assert "water-fly" in page.words
+    await page.press("Import 2 rows")
+    assert {p.kind for p in await wb.personas.find(world=denmark)} == {
+        "prince of Denmark",
+        "courtier",
+    }
+
+
+async def test_an_import_that_is_cancelled_leaves_nothing(wb, page, denmark):
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+
+    def at_once(change):
+        if change["new"] is not None and change["new"].stage == "write":
+            page.model.cancel()
+
+    page.model.observe(at_once, "step")
+    await page.press("Import 2 rows")
+    assert page.model.said == "Cancelled. Nothing was written."
+    assert [p.kind for p in await wb.personas.find(world=denmark)] == ["prince"]
+    page.model.unobserve(at_once, "step")
+    await page.press("Import 2 rows")
+    assert "2 rows imported" in page.words
+
+
+async def test_leaving_the_page_cancels_and_removes_every_file(page, denmark):
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    folder, held = page.model.inbox.folder, page.model.plan._folder
+    assert folder.exists()
+    assert held.exists()
+    page.dashboard.state.go(Place(denmark.id))
+    await page.dashboard.tasks.settled()
+    gc.collect()
+    assert not folder.exists()
+    assert not held.exists()
+
+
+async def test_leaving_while_an_import_is_under_way_is_asked_about(wb, page, denmark):
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    asked = []
+
+    async def stay(title, text, **_):
+        asked.append(title)
+        return False
+
+    page.dashboard.messages.confirm = stay
+    page.model.stage = "importing"
+    await page.dashboard._go(str(Place(denmark.id)))
+    assert asked == ["Cancel the import?"]
+    assert page.dashboard.state.place.entity == "import"
+    page.model.stage = "planned"
+
+
+async def test_an_import_is_not_undone_step_by_step(wb, page, denmark):
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    await page.press("Import 2 rows")
+    said = await page.dashboard.undoing.undo()
+    assert said == "There is nothing of yours to undo since this page was opened."
+    assert await wb.personas.count(world=denmark) == 2
+
+
+async def test_a_viewer_is_told_whom_to_ask_and_offered_nothing(wb, sign_in, denmark):
+    vic = await sign_in("vic")
+    await wb.share(denmark, "vic@example.org")
+    dashboard = Dashboard(vic, Place(denmark.id, "import"))
+    await dashboard.show()
+    [head] = dashboard.page.children
+    assert "Ask tester@localhost to edit" in json.dumps(head.nodes)
+
+
+async def test_a_role_that_is_lost_meanwhile_writes_nothing(wb, sign_in, denmark):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org", role="editor")
+    page = Page(eve, denmark)
+    await page.open()
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    await wb.share(denmark, "eve@example.org", role="viewer")
+    await page.press("Import 2 rows")
+    assert "tester@localhost" in page.model.problem
+    assert await wb.personas.count(world=denmark) == 1
+    page.view.close()
+
+
+async def test_a_mended_file_takes_the_place_of_the_earlier_one(page):
+    await page.send("personas.csv", "name\n\n")
+    await page.send("personas.csv", CAST)
+    [file] = page.model.files
+    assert file["size"] == len(CAST)
+    assert len(list(page.model.inbox.folder.iterdir())) == 1

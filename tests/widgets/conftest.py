@@ -55,7 +55,14 @@ class Browser:
         )
 
     async def ask(self, op: str, **args: Any) -> Any:
-        self.widget._received(self.widget, {"t": "req", "id": op, "op": op, "args": args}, [])
+        return await self._ask(op, args, [])
+
+    async def send(self, data: bytes, op: str, **args: Any) -> Any:
+        """Ask with bytes."""
+        return await self._ask(op, args, [memoryview(data)])
+
+    async def _ask(self, op: str, args: dict[str, Any], buffers: list[memoryview]) -> Any:
+        self.widget._received(self.widget, {"t": "req", "id": op, "op": op, "args": args}, buffers)
         await self.widget.tasks.settled()
         return self.messages[-1]
 

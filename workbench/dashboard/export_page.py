@@ -83,7 +83,9 @@ class ExportView(Panel):
         elif model.made is None:
             parts.append(element("p", "Choose a table, or several.", kind="wb-soft"))
         else:
-            parts.append(element("div", element("h2", "The file is ready"), role="status"))
+            parts.append(
+                element("div", element("h2", "The file is ready", data_next=""), role="status")
+            )
             parts += [element("p", note, kind="wb-soft") for note in model.made.notes]
         self.body.show(*parts)
         self._offer()
@@ -140,7 +142,7 @@ class ExportView(Panel):
 
 def _group(heading: str, inside: list[Element], kind: str = "wb-toggles") -> Element:
     group = element("div", *inside, kind=kind, role="group", aria_label=heading)
-    return element("div", element("h3", heading), group)
+    return element("div", element("h2", heading), group)
 
 
 def _toggle(words: str, action: str, *, on: bool) -> Element:

@@ -38,7 +38,7 @@ _WHAT = (
     "Files of any table become one plan: what is new, what changes, and what has a problem. "
     "You look at it, and then it is done as shown, or not at all."
 )
-_STOP = "Nothing is imported until the files are mended."
+_STOP = "Nothing is imported. Mend the files and drop them here again."
 _SKIP = "Rows with a problem, and those that need them, are left out and can be saved."
 _SHOWN_PROBLEMS = 20
 _SHOWN_NOTES = 20
@@ -169,7 +169,7 @@ class ImportView(Panel):
         rows = sum(counts.inserted + counts.updated for counts in report.tables.values())
         left_out = sum(counts.rejected for counts in report.tables.values())
         parts: list[Element | None] = [
-            element("div", element("h2", f"{_rows(rows)} imported"), role="status"),
+            element("div", element("h2", f"{_rows(rows)} imported", data_next=""), role="status"),
             _counts(report),
         ]
         changeset = self.model.changeset
@@ -178,9 +178,10 @@ class ImportView(Panel):
             words = "See it in the history, where it can be undone"
             parts.append(_button(words, f"go:{place}"))
         if left_out:
+            was = "was" if left_out == 1 else "were"
             words = (
-                f"{_rows(left_out)} with a problem were left out. Save them, mend them, and drop "
-                "the file here: the column “problem” says what is wrong."
+                f"{_rows(left_out)} {was} left out. Save what was, mend it where the column "
+                "“problem” says so, and drop the file here."
             )
             parts.append(element("p", words))
         parts.append(_button("Import other files", "again"))
@@ -191,7 +192,7 @@ def _plan(plan: Plan, model: ImportModel) -> list[Element | None]:
     report = plan.report
     rows = model.rows
     parts: list[Element | None] = [
-        element("h2", "What this would do"),
+        element("div", element("h2", "What this would do", data_next=""), role="status"),
         _counts(report),
         _problems(plan),
         _updates(plan),

@@ -120,7 +120,14 @@ class ImportModel(UnderWay):
         handed = [Handed(one.path, one.name, self._reading(one.key)) for one in here]
         looks = await self._wb.look(handed, world=self._world)
         shown: list[dict[str, Any]] = [
-            {"key": one.key, "name": one.name, "size": one.size, "looks": []} for one in here
+            {
+                "key": one.key,
+                "name": one.name,
+                "size": one.size,
+                "told": list(self._reading(one.key).columns),
+                "looks": [],
+            }
+            for one in here
         ]
         for look in looks:
             choices = meanings(TABLES[look.table]) if look.table else []

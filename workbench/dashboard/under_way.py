@@ -82,7 +82,7 @@ def under_way(what: str, step: Any) -> Element:
         share["max"] = str(step.total)
     return element(
         "section",
-        element("div", element("h2", f"{what} …"), role="status"),
+        element("div", element("h2", f"{what} …", data_next=""), role="status"),
         element("progress", aria_label=what, **share),
         element("p", "" if step is None else str(step), kind="wb-soft wb-step"),
         element("p", element("button", "Cancel", kind="wb-button", action="cancel")),

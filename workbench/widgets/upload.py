@@ -41,7 +41,8 @@ class Upload(Rpc):
     Attributes
     ----------
     files
-        What is shown of each: `key`, `name`, `size`, and `looks`, what it was taken for.
+        What is shown of each: `key`, `name`, `size`, `told`, the columns that somebody said the
+        meaning of, and `looks`, what it was taken for.
     accept
         The endings that the browser offers.
     note

@@ -65,6 +65,11 @@ function show(model: Model, el: HTMLElement, act: (action: string) => void): voi
   let at: Element | undefined = el;
   for (const step of focused ?? []) at = at?.children[step];
   if (focused && at instanceof HTMLElement) at.focus({ preventScroll: true });
+  if (!focused || el.contains(document.activeElement)) return;
+  // What had the focus is gone: it goes on where the new part begins.
+  const next = el.querySelector<HTMLElement>("[data-next]");
+  next?.setAttribute("tabindex", "-1");
+  next?.focus();
 }
 
 /** On a narrow screen the navigation is one line that scrolls: bring the current item into it. */

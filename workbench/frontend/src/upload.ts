@@ -26,6 +26,8 @@ interface Here {
   key: string;
   name: string;
   size: number;
+  /** Columns that somebody has said what they stand for. */
+  told: string[];
   looks: Look[];
 }
 
@@ -180,19 +182,21 @@ class Upload {
   }
 
   private look(file: Here, look: Look): HTMLElement {
-    const known = look.columns.filter((column) => column.means);
-    const unknown = look.columns.filter((column) => column.means === AS_ATTRIBUTE);
-    const said = known.map(({ header, means }) => (header === means ? header : `${header} (${means})`));
+    const known = look.columns.filter(({ header, means }) => means && plain(header) === means);
+    const aliases = look.columns.filter(({ header, means }) => means && plain(header) !== means && !file.told.includes(header));
+    const said = [...known.map(({ header }) => header), ...aliases.map(({ header, means }) => `${header} (${means})`)];
+    // What somebody has said a column stands for can be said otherwise.
+    const asked = look.columns.filter(({ header, means }) => means === AS_ATTRIBUTE || file.told.includes(header));
+    const unknown = asked.some(({ means }) => means === AS_ATTRIBUTE);
     return make(
       "div",
       { class: "wb-look", "data-testid": "look" },
       look.name === file.name ? null : make("p", {}, make("strong", {}, unturned(look.name))),
       this.tables(file, look),
-      look.table && known.length ? make("p", { class: "wb-help" }, `Recognised: ${unturned(said.join(", "))}`) : null,
+      look.table && said.length ? make("p", { class: "wb-help" }, `Recognised: ${unturned(said.join(", "))}`) : null,
       ...look.problems.map((text) => make("p", { class: "wb-problem" }, unturned(text))),
-      unknown.length ? make("p", {}, "These columns are not known. Say what they stand for, or leave them as attributes:") : null,
-      unknown.length ? make("div", { class: "wb-mapping" }, ...unknown.map((column) => this.column(file, look, column))) : null,
-      ...this.changed(file, look, known),
+      unknown ? make("p", {}, "These columns are not known. Say what they stand for, or leave them as attributes:") : null,
+      asked.length ? make("div", { class: "wb-mapping" }, ...asked.map((column) => this.column(file, look, column))) : null,
       ...look.notes.map((text) => make("p", { class: "wb-help" }, unturned(text))),
     );
   }
@@ -225,12 +229,6 @@ class Upload {
       make("label", { for: id }, unturned(column.header)),
       make("select", { id, disabled: this.busy, change: changed, "data-field": `${file.key}/${column.header}` }, make("option", { value: AS_ATTRIBUTE }, "an attribute"), ...first.map(option), ...rest.map(option)),
     );
-  }
-
-  /** What somebody has said a column stands for can be said otherwise. */
-  private changed(file: Here, look: Look, known: Column[]): HTMLElement[] {
-    const told = known.filter(({ header, means }) => means && plain(header) !== means);
-    return told.length ? [make("div", { class: "wb-mapping" }, ...told.map((column) => this.column(file, look, column)))] : [];
   }
 
   private ask(op: string, args: object): void {
