@@ -78,6 +78,13 @@ async def test_no_form_filter_or_palette_breaks_a_rule(page: Page, signed_in: An
     await page.locator(".ag-row[row-id] [col-id=name]").first.click()
     await expect(page.locator(".wb-form")).to_be_visible()
     found = {"form": await violations(page)}
+    await page.get_by_role("link", name="Open page").click()
+    await expect(page.locator(".wb-record h1")).to_be_visible()
+    found["record"] = await violations(page)
+    await page.get_by_role("button", name="Preview").click()
+    await page.get_by_role("button", name="Edit: Cast").click()
+    await expect(page.locator(".ag-row[row-id]").first).to_be_visible()
+    found["record, edited"] = await violations(page)
     await page.keyboard.press("Control+k")
     await page.keyboard.type("a")
     await expect(page.get_by_role("option").first).to_be_visible()

@@ -104,3 +104,36 @@ async def test_the_page_fits_a_phone_in_one_column(reader, heading, section):
     form = await reader.page.locator(".wb-form").bounding_box()
     beside = await section("Scenes").bounding_box()
     assert beside["y"] >= form["y"] + form["height"]
+
+
+async def test_a_description_links_to_a_record_that_readers_follow(reader, wessex, there, heading):
+    theirs, world = wessex
+    page = reader.page
+    mail = (await there.users.get(there.database.userid)).email
+    await theirs.share(world, mail, role="editor")
+    angel = await theirs.personas.add(name="Angel Clare", worldid=world.id)
+    await reader.open("Wessex", "Personas")
+    await reader.cell("Tess", "name").click()
+    await page.keyboard.press("Control+Enter")
+    await expect(heading).to_have_text("Tess")
+    field = reader.field("description")
+    await field.fill("<img src=x onerror=alert(1)> Loves **")
+    await field.press_sequentially("@clar")
+    await expect(page.get_by_role("option", name="Angel Clare")).to_be_visible()
+    await field.press("Enter")
+    await expect(field).to_have_value(
+        re.compile(rf"\[@Angel Clare\]\(record:persona/{angel.id}\) $")
+    )
+    await field.press_sequentially("a lot**.")
+    await page.get_by_role("button", name="Preview").click()
+    shown = page.get_by_role("region", name="Preview")
+    await expect(shown.get_by_role("link", name="Angel Clare")).to_be_visible()
+    await expect(shown).to_contain_text("<img src=x onerror=alert(1)>")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.locator(".wb-form-message")).to_have_text("Saved.")
+    await theirs.personas.update(angel, name="Angel")
+    await theirs.share(world, mail, role="viewer")
+    await page.reload()
+    await page.locator(".wb-reading").get_by_role("link", name="Angel").click()
+    await expect(heading).to_have_text("Angel")
+    assert reader.problems == []

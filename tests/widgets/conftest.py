@@ -30,7 +30,7 @@ def built(
     folder: Path = tmp_path_factory.mktemp("static")
     (folder / "build.json").write_text(json.dumps({"version": "0123456789ab"}))
     (folder / "stub.js").write_text("load @bundle@ @version@")
-    for name in ("grid", "picker", "dialog", "outline", "style"):
+    for name in ("grid", "picker", "dialog", "outline", "style", "content", "prose"):
         (folder / f"{name}.js").write_text(f"export default '{name}'")
     monkeypatch.setattr(assets, "STATIC", folder)
     for known in (assets.version, assets.stub):

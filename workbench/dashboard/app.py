@@ -241,6 +241,7 @@ class Dashboard(ipywidgets.GridBox):
             mine,
             on_write=lambda: self.tasks.start(self._draw_nav(world, mine)),
             on_open=self._open,
+            go=self._go,
         )
 
     async def _record_page(self, within: Within, place: Place) -> list[Any]:

@@ -48,7 +48,8 @@ class RecordPage(Panel):
         collection = within.wb.collection(place.entity)
         self.entity = collection.entity
         self.source = RepositorySource(collection, within.world.id, role=within.standing.role)
-        self.form = RecordForm(self.source, noun=self.entity.name)
+        self.form = RecordForm(self.source, noun=self.entity.name, writing=self.source.writing)
+        self.form.on_open = go
         self.messages = Messages()
         self.tasks = TaskSet()
         self.label = ""

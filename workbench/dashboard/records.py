@@ -8,6 +8,7 @@ from uuid import UUID
 
 from workbench.dashboard.standing import reading_note
 from workbench.dashboard.state import Place
+from workbench.dashboard.world import Go
 from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
 from workbench.errors import NotFound
@@ -31,6 +32,7 @@ async def records_page(
     *,
     on_write: Callable[[], object],
     on_open: Open,
+    go: Go,
 ) -> list[Any]:
     """Return the widgets of the page; `on_write` is called after rows came or went."""
     collection = wb.collection(entity)
@@ -39,6 +41,7 @@ async def records_page(
     made.add_class("wb-records-editor")
     await made.grid.prefetch()
     Portrait(wb, made.form)
+    made.form.on_open = go
     Door(made, Place(world.id, entity), on_open)
     heading = element("h1", collection.entity.plural.capitalize())
     return [Content(heading, reading_note(standing)), made]

@@ -26,6 +26,7 @@ _WIDTHS = {"name": 240, "display_name": 200, "description": 320, "text": 320, "p
 BY_MANAGERS = ("is_public",)
 """What an editor of a world may not change."""
 
+_MARKED_UP = ("description",)
 _MORE = ("tags", "attributes", "ownerid", "imageid", "updated_at", "source_url")
 
 
@@ -77,6 +78,7 @@ def column_of(stored: Stored[Any, Any], name: str) -> Column:
         filterable=word != "json",
         sortable=word not in ("json", "tags"),
         section="More" if name in _MORE else "",
+        marked_up=name in _MARKED_UP,
     )
 
 

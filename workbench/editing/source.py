@@ -16,6 +16,7 @@ from workbench.editing.blocks import Looks
 from workbench.editing.choices import choices
 from workbench.editing.columns import BY_MANAGERS, columns_of
 from workbench.editing.filtering import said
+from workbench.editing.writing import RecordWriting
 from workbench.entities import ENTITIES
 from workbench.entities.base import Entity
 from workbench.entities.world import WORLD
@@ -83,6 +84,7 @@ class RepositorySource:
         self._world = world
         self._on_write = on_write
         self._looks = Looks()
+        self.writing = RecordWriting(self.database, world)
 
     async def page(
         self,
@@ -356,7 +358,7 @@ def editor(source: RepositorySource, **traits: object) -> Editor:
     entity = source.entity
     if source.role == "viewer":
         traits = {"can_add": False, "can_remove": False, **traits}
-    made = Editor(source, noun=entity.name, plural=entity.plural, **traits)
+    made = Editor(source, noun=entity.name, plural=entity.plural, writing=source.writing, **traits)
 
     async def withdraw() -> None:
         if not await source.may_add():

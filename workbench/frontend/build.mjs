@@ -23,7 +23,7 @@ async function tidy(folder, made) {
   for (const name of await readdir(folder)) if (!made.includes(name)) await rm(`${folder}/${name}`);
 }
 
-const bundles = ["grid", "picker", "dialog", "outline", "style", "content", "keys", "palette", "upload", "download", "stub"];
+const bundles = ["grid", "picker", "dialog", "outline", "style", "content", "keys", "palette", "prose", "upload", "download", "stub"];
 await build({
   ...common,
   entryPoints: bundles.map((name) => `src/${name}.ts`),

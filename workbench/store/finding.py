@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from workbench.store.filters import WRITTEN, matching
 from workbench.store.names import near_names
 from workbench.store.search import found_ids
 
-__all__ = ["Found", "find_anywhere"]
+__all__ = ["Found", "find_anywhere", "reached"]
 
 _SHORTEST_NEAR = 3
 _RANKED = 500
@@ -66,6 +66,20 @@ async def find_anywhere(
         ids = [one.id for one in like]
         rows = await _read(database, entity, entity.table.c.id.in_(ids), _ALIKE, limit)
         found += [replace(one, near=True) for _, one in rows]
+    return found
+
+
+async def reached(database: Database, wanted: Iterable[tuple[str, UUID]]) -> list[Found]:
+    """Return those of some records, told by entity and id, that live and the user may see."""
+    ids: dict[str, list[UUID]] = {}
+    for name, id in wanted:
+        if name in ENTITIES and ENTITIES[name].in_world:
+            ids.setdefault(name, []).append(id)
+    found: list[Found] = []
+    for name, some in ids.items():
+        entity = ENTITIES[name]
+        rows = await _read(database, entity, entity.table.c.id.in_(some), _ALIKE, len(some))
+        found += [one for _, one in rows]
     return found
 
 

@@ -10,6 +10,7 @@ from workbench.widgets.dialog import Messages
 from workbench.widgets.form import RecordForm
 from workbench.widgets.grid import Grid
 from workbench.widgets.panel import Panel
+from workbench.widgets.prose import Writing
 from workbench.widgets.source import Source
 from workbench.widgets.tasks import TaskSet
 
@@ -20,11 +21,17 @@ class Editor(Panel):
     """`grid`, `form` and `messages` are its parts; each can be used on."""
 
     def __init__(
-        self, source: Source, *, noun: str = "row", plural: str = "rows", **traits: object
+        self,
+        source: Source,
+        *,
+        noun: str = "row",
+        plural: str = "rows",
+        writing: Writing | None = None,
+        **traits: object,
     ) -> None:
         self.tasks = TaskSet()
         self.grid = Grid(source, noun=noun, plural=plural, **traits)
-        self.form = RecordForm(source, noun=noun)
+        self.form = RecordForm(source, noun=noun, writing=writing)
         self.messages = Messages()
         self._asking = False
         self.grid.observe(self._chosen, "active")

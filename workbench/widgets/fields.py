@@ -9,6 +9,7 @@ import ipywidgets
 from workbench.widgets.entry import as_text, in_words
 from workbench.widgets.form_model import FormModel
 from workbench.widgets.picker import ReferencePicker
+from workbench.widgets.prose import Prose, Writing
 from workbench.widgets.source import Choice, Column, Source
 
 
@@ -18,8 +19,11 @@ class Field:
     The model tells it what to show through `show`; it tells the model what was typed.
     """
 
-    def __init__(self, column: Column, model: FormModel, source: Source) -> None:
+    def __init__(
+        self, column: Column, model: FormModel, source: Source, writing: Writing | None = None
+    ) -> None:
         self.column, self._model, self._source = column, model, source
+        self._writing = writing
         self._showing = False
         self.control = self._control()
         self.control.observe(self._typed, "value")
@@ -90,6 +94,8 @@ class Field:
     def _control(self) -> Any:
         column = self.column
         common = {"description": column.title}
+        if column.marked_up and self._writing is not None:
+            return Prose(self._writing, description=column.title)
         match column.kind:
             case "reference":
                 return ReferencePicker(

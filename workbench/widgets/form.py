@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -15,6 +15,7 @@ from workbench.widgets.entry import as_text, in_words
 from workbench.widgets.fields import Field
 from workbench.widgets.form_model import FormModel
 from workbench.widgets.panel import Panel
+from workbench.widgets.prose import Writing
 from workbench.widgets.source import Column, Source
 from workbench.widgets.tasks import TaskSet
 
@@ -22,7 +23,11 @@ __all__ = ["RecordForm"]
 
 
 class RecordForm(Panel):
-    """Shows and edits one row of a source; `model` holds its state, `saved` the last stored row."""
+    """Shows and edits one row of a source; `model` holds its state, `saved` the last stored row.
+
+    `writing` knows what its texts may link to; without it they are shown as they are. `on_open` is
+    called with the place of a record whose link is followed.
+    """
 
     saved = traitlets.Dict()
 
@@ -31,12 +36,14 @@ class RecordForm(Panel):
         source: Source,
         *,
         noun: str = "row",
+        writing: Writing | None = None,
     ) -> None:
-        self.source, self.noun = source, noun
+        self.source, self.noun, self._writing = source, noun, writing
+        self._read: dict[str, list[Element]] = {}  # texts that were made ready to be read
         shown = [c for c in source.columns if not c.hidden and c.kind != "picture"]
         self.model = FormModel(shown)
         self.tasks = TaskSet()
-        self.fields = {column.field: Field(column, self.model, source) for column in shown}
+        self.fields = {column.field: Field(column, self.model, source, writing) for column in shown}
         self.heading = ipywidgets.Label("")
         self.heading.add_class("wb-form-heading")
         self.message = ipywidgets.Label("")
@@ -50,7 +57,8 @@ class RecordForm(Panel):
         foot = ipywidgets.VBox([self.message, buttons])
         foot.add_class("wb-form-foot")
         self.body = ipywidgets.VBox([*self._sections(shown), foot])
-        self.reading = Content()
+        self.on_open: Callable[[str], Awaitable[None]] | None = None
+        self.reading = Content(on_action=self._follow)
         self.reading.add_class("wb-reading")
         super().__init__([self.heading, self.reading, self.body], "wb-form")
         self.model.observe(self._show, traitlets.All)
@@ -109,12 +117,31 @@ class RecordForm(Panel):
         rest = self._ordered[1:]  # the first is the heading
         for section, members in groupby(rest, key=lambda column: column.section):
             said = ((column, in_words(column, self.model.stored)) for column in members)
-            parts = [_described(column, words) for column, words in said if words]
+            parts = [
+                _described(column, self._drawn(column, words)) for column, words in said if words
+            ]
             if section and parts:
                 shown.append(element("h2", section))
             if parts:
                 shown.append(element("dl", *parts))
         return shown
+
+    async def _follow(self, place: str) -> None:
+        if self.on_open is not None:
+            await self.on_open(place)
+
+    def _drawn(self, column: Column, words: str) -> list[Element | str]:
+        """Return the words, or what they describe once that is known."""
+        if self._writing is None or not column.marked_up:
+            return [words]
+        if words not in self._read:
+            self._read = {words: []}
+            self.tasks.start(self._make_ready(self._writing, words))
+        return [*self._read[words]] or [words]
+
+    async def _make_ready(self, writing: Writing, words: str) -> None:
+        self._read = {words: await writing.read(words)}
+        self._show()
 
     def _show(self, _change: object = None) -> None:
         model = self.model
@@ -135,10 +162,10 @@ class RecordForm(Panel):
             (self.add_class if model.status == status else self.remove_class)(f"wb-{status}")
 
 
-def _described(column: Column, words: str) -> Element:
+def _described(column: Column, words: Sequence[Element | str]) -> Element:
     return element(
         "div",
         element("dt", column.title),
-        element("dd", words),
-        kind=f"wb-read wb-read-{column.kind}",
+        element("dd", *words),
+        kind=f"wb-read wb-read-{'prose' if column.marked_up else column.kind}",
     )

@@ -50,7 +50,8 @@ class Column:
 
     `width` is the most a column of a grid takes by itself, in pixels; where its content is
     narrower, so is the column. None lets the grid decide. `reference` names the entity that a
-    reference points to. `section` is the heading a form shows it under.
+    reference points to. `section` is the heading a form shows it under. `marked_up` says that the
+    text is Markdown.
     """
 
     field: str
@@ -69,6 +70,7 @@ class Column:
     filterable: bool = True
     hidden: bool = False
     section: str = ""
+    marked_up: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "options": list(self.options)}
