@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -14,8 +14,10 @@ from IPython.display import display
 
 from workbench.dashboard.export_page import export_page
 from workbench.dashboard.finding import places, title
+from workbench.dashboard.following import take_in
 from workbench.dashboard.import_page import ImportView, import_page
 from workbench.dashboard.listing import Within
+from workbench.dashboard.live import Live, News
 from workbench.dashboard.members import members_page
 from workbench.dashboard.navigation import navigation
 from workbench.dashboard.past import history_page
@@ -34,6 +36,7 @@ from workbench.dashboard.trash import trash_page
 from workbench.dashboard.undoing import SOURCE, Undoing
 from workbench.dashboard.world import world_page
 from workbench.dashboard.worlds import worlds_page
+from workbench.editing import RepositorySource
 from workbench.entities.characters import unturned
 from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
@@ -66,6 +69,7 @@ class Dashboard(ipywidgets.GridBox):
         self.state = State()
         workspace.database.provenance.where = self._where
         self.tasks = TaskSet(self._failed)
+        self.live, self.following = Live(self._take_in), TaskSet()
         self.undoing = Undoing(workspace)
         self.shortcuts = Keys({"undo": self._undo, "redo": self._redo}, self._visit)
         self.nav = Content(on_action=self._go)
@@ -175,7 +179,17 @@ class Dashboard(ipywidgets.GridBox):
         for widget in old:
             if widget not in page:
                 _close(widget)
+        self.live.watch(place.world)
         self._tell_browser(world)
+
+    async def _take_in(self, news: Sequence[News]) -> None:
+        """Show what others changed."""
+        if any(one.came for one in news):
+            await self._draw_nav(self.world, self.mine)
+        if self.editor is not None:
+            source = self.editor.grid.source
+            assert isinstance(source, RepositorySource)
+            await take_in(self.editor, source, news)
 
     async def _again(self, words: str, of: str = "problem") -> None:
         """Show the page anew, after what is on it, or may be done there, has changed."""
@@ -307,6 +321,7 @@ async def dashboard(workspace: Workspace, place: str | None = None) -> Dashboard
     if place is None:
         place = parse_qs(os.environ.get("QUERY_STRING", "")).get("place", [""])[0]
     made = Dashboard(workspace, Place.parse(place))
+    made.following.start(made.live.run())
     await made.show()
     if made.state.place == Place() and place not in ("", str(Place())) and not made.state.problem:
         made.state.problem = "There is no page of this address. These are the worlds."

@@ -231,9 +231,12 @@ class RepositorySource:
             return await may_write(self.database)
         return (await standing(self.database, world)).role != "viewer"
 
-    def _wrote(self) -> None:
-        """Forget what rows coming and going made untrue."""
+    def forget(self) -> None:
+        """Forget where blocks begin, and how many rows there are: rows came or went elsewhere."""
         self._looks.forget()
+
+    def _wrote(self) -> None:
+        self.forget()
         self._on_write()
 
     def _steps(self, sort: Sequence[Sort]) -> list[Step]:

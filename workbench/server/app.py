@@ -40,6 +40,7 @@ from workbench.server.dashboard import DashboardHandler, PageKernelHandler
 from workbench.server.forking import Zygote
 from workbench.server.identity import WorkbenchIdentity, without_token
 from workbench.server.kernels import PageKernels, ThisPython, inherited_environment
+from workbench.server.live import Live
 from workbench.server.logins import EXTENDED_SECONDS, PageLogins
 from workbench.server.machine import open_more_files, socket_folder
 from workbench.server.pages import IconHandler, NotFoundHandler, template_environment
@@ -159,7 +160,11 @@ class WorkbenchVoila(Voila):
         return {"baseUrl": self.base_url, "workbenchStaticUrl": widgets}
 
     def kernel_environment_of(
-        self, request: HTTPServerRequest, database_url: str, folder: Path
+        self,
+        request: HTTPServerRequest,
+        database_url: str,
+        folder: Path,
+        live: Mapping[str, str],
     ) -> dict[str, str]:
         """Return a kernel's environment: the allow-list, ours, its login, the page's address.
 
@@ -167,9 +172,12 @@ class WorkbenchVoila(Voila):
         ----------
         folder
             For its temporary files.
+        live
+            What lets it hear of changes.
         """
         page = {
             "TMPDIR": str(folder),
+            **live,
             "WORKBENCH_DATABASE_URL": database_url,
             "SERVER_SOFTWARE": f"voila/{voila_version}",
             "SCRIPT_NAME": request.path,
@@ -190,6 +198,13 @@ class WorkbenchVoila(Voila):
         self.identity_provider.on_session_end = lambda session: self.in_background(
             self.kernel_manager.end_session(session)
         )
+        self.live = Live(
+            self.doors.database,
+            Path(self.connection_dir),
+            self.kernel_manager.is_connected,
+            self.log,
+        )
+        self.kernel_manager.on_connected = self.live.seen
         self.kernel_manager.on_removed = lambda kernel_id: self.in_background(
             self.kernel_removed(kernel_id)
         )
@@ -271,6 +286,7 @@ class WorkbenchVoila(Voila):
         )
         self._server.add_socket(socket)
         self.in_background(self._watch())
+        self.in_background(self.live.run())
 
     async def _watch(self) -> None:
         """Close what is open in sessions that ended elsewhere; keep what is in use alive."""
@@ -296,6 +312,7 @@ class WorkbenchVoila(Voila):
 
     async def kernel_removed(self, kernel_id: str) -> None:
         """End what a kernel had that has ended: its files, and its login."""
+        self.live.forget(kernel_id)
         await asyncio.gather(self.logins.end(kernel_id), self.scratch.remove(kernel_id))
 
     def first_use(self, token_id: str) -> bool:

@@ -170,9 +170,10 @@ class DashboardHandler(PersonHandler):
         try:
             cells = read_notebook(Path(notebook))
             url = await app.logins.issue(kernel_id, self.person)
+            live = app.live.environment(kernel_id, self.person.userid)
             await self.kernels.start_reserved(
                 kernel_id,
-                app.kernel_environment_of(self.request, url, app.scratch.of(kernel_id)),
+                app.kernel_environment_of(self.request, url, app.scratch.of(kernel_id), live),
             )
             executor = PageExecutor(cells, km=self.kernels.get_kernel(kernel_id))
             await executor.async_start_new_kernel_client()

@@ -117,6 +117,7 @@ class PageKernels(AsyncMappingKernelManager):
         super().__init__(**kwargs)
         self.kernel_manager_class = f"{__name__}.{PageKernel.__name__}"
         self.on_removed: Callable[[str], None] = lambda kernel_id: None
+        self.on_connected: Callable[[str], None] = lambda kernel_id: None
         self._owners: dict[str, Owner] = {}
         self._sockets: dict[str, set[WebSocketHandler]] = {}
         self._journals: dict[str, dict[str, Journal]] = {}
@@ -199,7 +200,12 @@ class PageKernels(AsyncMappingKernelManager):
         earlier = list(sockets)
         sockets.add(socket)
         self._reached.add(kernel_id)
+        self.on_connected(kernel_id)
         return earlier
+
+    def is_connected(self, kernel_id: str) -> bool:
+        """Tell whether a browser is connected to a kernel."""
+        return kernel_id in self._sockets
 
     def socket_closed(self, kernel_id: str, socket: WebSocketHandler) -> None:
         """Forget a socket."""

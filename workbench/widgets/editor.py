@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import ipywidgets
@@ -46,6 +47,13 @@ class Editor(Panel):
         """Show the rows as they are stored now; what is typed and not saved stays."""
         self.grid.refresh()
         await self.form.refresh()
+
+    async def changed_elsewhere(self, ids: Collection[str] | None) -> None:
+        """Show what others did to rows; None for any of them, and rows that came or went."""
+        if ids is None:
+            self.grid.refresh()
+        else:
+            await self.grid.changed_elsewhere(ids)
 
     async def choose(self, id: str) -> None:
         """Load the row into the form; asks first if something there is not saved."""

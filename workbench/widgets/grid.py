@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -93,6 +93,13 @@ class Grid(Rpc):
         self.first = {}
         self._see(row)
         self.tell("row", row=row)
+
+    async def changed_elsewhere(self, ids: Collection[str]) -> None:
+        """Show those of these rows that are on screen as they are stored now."""
+        seen = [id for id in ids if id in self._seen]
+        for row in await self.source.stored(seen) if seen else ():
+            if row["version"] > self._seen.get(row["id"], row)["version"]:
+                self.show(row)
 
     def row(self, id: str) -> Row | None:
         """Return a row as last seen, if it was on screen lately."""

@@ -9,6 +9,7 @@ import { type Edit, Edits, type Watcher } from "./grid/edits";
 import { registerModules, theme } from "./grid/engine";
 import { type Condition, FILTERS_PIXELS } from "./grid/filters";
 import { focusRow, jump, type Question } from "./grid/jump";
+import { Outside } from "./grid/outside";
 import { Widths } from "./grid/widths";
 import { ask, compare, toast } from "./messages";
 import { openRpc, Refusal, type Rpc } from "./rpc";
@@ -51,6 +52,7 @@ class GridView implements Watcher {
   private readonly changeButton: HTMLButtonElement;
   private readonly undoButton: HTMLButtonElement;
   private readonly widths: Widths;
+  private readonly outside: Outside;
   private readonly stopWaiting: () => void;
 
   constructor(private readonly model: Model, private readonly el: HTMLElement) {
@@ -58,6 +60,7 @@ class GridView implements Watcher {
     this.edits = new Edits(this.rpc, this);
     this.columns = model.get<Column[]>("columns");
     this.widths = new Widths(this.columns, this.table);
+    this.outside = new Outside(this.table, () => this.api, (row) => this.show(this.edits.fetched(row)));
     const searched = later(SEARCH_MILLISECONDS, () => this.startAgain());
     this.search = make("input", { type: "search", class: "wb-search", placeholder: `Search ${this.plural}…`, "aria-label": `Search ${this.plural}`, "data-testid": "grid-search", input: searched });
     this.removeButton = make("button", { type: "button", class: "wb-button wb-plain", disabled: true, "data-testid": "grid-remove", click: () => void this.remove() }, icon(icons.remove), make("span", {}, "Remove"));
@@ -67,8 +70,8 @@ class GridView implements Watcher {
     this.table.style.height = model.get<string>("height");
     el.append(this.toolbar(), this.banner.element, make("div", { class: "wb-table-box" }, this.table, this.none), this.live);
     this.rpc.listen((message) => {
-      if (message.t === "refresh") this.api?.refreshInfiniteCache();
-      if (message.t === "row") this.show(this.edits.fetched(message["row"] as Row));
+      if (message.t === "refresh") this.outside.refresh();
+      if (message.t === "row") this.outside.row(message["row"] as Row);
     });
     document.body.append(this.popups);
     this.stopWaiting = whenWide(el, () => (this.api = createGrid(this.table, this.options())));
@@ -172,6 +175,7 @@ class GridView implements Watcher {
       tooltipShowDelay: 250,
       onGridSizeChanged: ({ api }) => this.widths.fill(api),
       onColumnResized: ({ source }) => this.widths.resized(source),
+      onCellEditingStopped: () => this.outside.released(),
       onSelectionChanged: ({ api }) => this.selected(api.getSelectedRows().map((row) => row.id)),
       onCellKeyDown: ({ event, data }) => {
         if (event instanceof KeyboardEvent && opens(event) && data && this.model.get<boolean>("can_open")) void this.rpc.call("open", { id: data.id }).catch((why) => this.failed(why));
@@ -188,7 +192,8 @@ class GridView implements Watcher {
       const page = this.sent(params.startRow, count, question) ?? (await this.rpc.call<Page>("page", { start: params.startRow, count, ...question }));
       const reached = params.startRow + page.rows.length;
       const last = page.total ?? page.last ?? (reached < params.endRow ? reached : undefined);
-      params.successCallback(page.rows.map((row) => this.edits.fetched(row)), last);
+      await this.outside.still(params.startRow, params.endRow);
+      this.outside.around(() => params.successCallback(page.rows.map((row) => this.edits.fetched(row)), last));
       this.el.dataset["blockMilliseconds"] = (performance.now() - started).toFixed(0);
       if (this.api) this.widths.seen(this.api, page.rows);
       if (last === undefined) void this.countLater(question);

@@ -13,6 +13,8 @@ export interface Edit {
   readonly column: Column;
   readonly value: unknown;
   readonly label: string;
+  /** What was stored in the cell when it was edited, and the version of the row. */
+  base: unknown;
   version: number;
   message: string;
 }
@@ -53,7 +55,7 @@ export class Edits {
   commit(row: Row, column: Column, entered: Entered): void {
     if (!this.stored.has(row.id)) this.stored.set(row.id, { ...row });
     const previous = this.find(row.id, column.field);
-    const edit: Edit = { id: row.id, column, value: entered.value, label: entered.label, version: previous?.version ?? row.version, message: entered.error };
+    const edit: Edit = { id: row.id, column, value: entered.value, label: entered.label, base: previous ? previous.base : row[column.field], version: previous?.version ?? row.version, message: entered.error };
     this.edits.set(`${row.id}/${column.field}`, edit);
     Object.assign(row, this.overlay(row));
     this.watcher.marked(row.id);
@@ -120,11 +122,14 @@ export class Edits {
     if (failure.kind === "gone") this.gone.set(edit.id, failure.message);
     if (failure.kind === "stale" && failure.current) {
       const { current } = failure;
-      const keep = await this.watcher.stale(edit, current);
+      // What somebody did to other cells of the row is in nobody's way.
+      const clashes = JSON.stringify(current[edit.column.field] ?? null) !== JSON.stringify(edit.base ?? null);
+      const keep = clashes ? await this.watcher.stale(edit, current) : "mine";
       if (this.stored.has(edit.id)) this.stored.set(edit.id, current);
       if (keep === "theirs") return this.drop(edit);
       if (keep === "mine") {
         edit.version = current.version;
+        edit.base = current[edit.column.field];
         edit.message = "";
         this.watcher.show(this.overlay(current));
         return this.save(edit);
