@@ -57,6 +57,7 @@ class House:
     """A running `workbench up` on a database where editors share the demo world."""
 
     def __init__(self, on: Server, name: str, checkout: Path) -> None:
+        self.name = name
         self._owner = Database(Address.parse(on.url(name)))
         self._home = on.home / f"dashboard of {name}"
         self._up = Up(

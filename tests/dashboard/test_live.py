@@ -73,3 +73,71 @@ async def test_rows_that_come_above_do_not_move_what_is_on_screen(reader, there)
     await there.locations.remove(first)
     await expect(row).to_have_attribute("row-index", "20")
     assert await row.bounding_box() == box
+
+
+async def test_a_form_tells_who_changed_what_and_keeps_what_is_being_typed(reader, there):
+    await reader.open("Dracula", "Locations")
+    name = await reader.rows.nth(3).locator("[col-id='name']").inner_text()
+    await reader.cell(name, "name").click()
+    await expect(reader.field("name")).to_have_value(name)
+    place = await there.locations.get(name=name, world="Dracula")
+    await reader.field("description").fill("half a sen")
+    await there.locations.update(place, kind="theirs", description="Theirs.")
+    me = (await there.users.get(there.database.userid)).email
+    told = reader.page.get_by_role("status").get_by_text("meanwhile")
+    await expect(told).to_have_text(f"{me} changed Kind and Description meanwhile.")
+    await expect(reader.field("description")).to_be_focused()
+    await reader.page.keyboard.type("tence")
+    await expect(reader.field("description")).to_have_value("half a sentence")
+    await reader.page.get_by_role("button", name="Show the new text").click()
+    await expect(reader.field("kind")).to_have_value("theirs")
+    await expect(reader.field("description")).to_have_value("half a sentence")
+    await expect(reader.page.get_by_text("Stored now: Theirs.")).to_be_visible()
+    await expect(told).to_be_hidden()
+    await reader.page.get_by_role("button", name="Take theirs").click()
+    await expect(reader.field("description")).to_have_value("Theirs.")
+    assert reader.problems == []
+
+
+async def test_two_changes_of_one_cell_are_settled_with_both_of_them(reader, there):
+    world = await there.worlds.get(name="Dracula")
+    thing = await there.things.add(name="A sign", display_name="One two three", worldid=world.id)
+    await reader.open("Dracula", "Things")
+    cell = reader.cell("A sign", "display_name")
+    await cell.dblclick()
+    await there.things.update(thing, display_name="Zero two three")
+    await reader.page.keyboard.press("Control+a")
+    await reader.page.keyboard.type("One two four")
+    await reader.page.keyboard.press("Enter")
+    dialog = reader.page.get_by_role("dialog")
+    await expect(dialog.get_by_test_id("value-mine")).to_contain_text("One two four")
+    await expect(dialog.get_by_test_id("value-theirs")).to_contain_text("Zero two three")
+    merged = dialog.get_by_label("To be saved: both changes, which you may change")
+    await expect(merged).to_have_value("Zero two four")
+    await merged.fill("Zero, two, four")
+    await dialog.get_by_role("button", name="Save both").click()
+    await expect(cell).to_have_text("Zero, two, four")
+    await expect(reader.page.get_by_test_id("grid-live")).to_have_text("Saved.")
+    assert (await there.things.get(thing.id)).display_name == "Zero, two, four"
+    await there.things.remove(await there.things.get(thing.id))
+    assert reader.problems == []
+
+
+async def test_the_page_of_a_world_takes_in_what_others_add(reader, there):
+    await reader.open("Dracula")
+    world = await there.worlds.get(name="Dracula")
+    tree = reader.page.get_by_test_id("outline")
+    item = tree.get_by_role("treeitem").nth(1)
+    words = await item.locator(".wb-tree-label").first.inner_text()
+    await item.focus()
+    story = await there.stories.add(name="0 The Prologue", worldid=world.id, position=1)
+    await expect(tree).to_contain_text("0 The Prologue")
+    numbers = reader.page.locator(".wb-numbers")
+    count = await there.stories.count(world=world)
+    await expect(numbers.get_by_role("button", name=f"{count} stories")).to_be_visible()
+    await expect(reader.page.locator(".wb-changes li").first).to_contain_text("The Prologue")
+    focused = tree.locator("li:focus .wb-tree-label").first
+    await expect(focused).to_have_text(words)
+    await there.stories.remove(story)
+    await expect(tree).not_to_contain_text("0 The Prologue")
+    assert reader.problems == []

@@ -171,3 +171,44 @@ def text(form):
         for node in form.reading.nodes
         for described in node.get("children", ())
     }
+
+
+async def test_a_row_that_somebody_else_changed_is_told_in_the_form_and_shown_in_the_grid(
+    editor, source
+):
+    await choose(editor, "r7")
+    await source.save("r7", 1, {"name": "Theirs"})
+
+    async def who(id):
+        return f"ann, of {id}"
+
+    await editor.changed_elsewhere({"r7", "r8"}, who)
+    assert editor.browser.messages[-1]["row"]["name"] == "Theirs"
+    form = editor.form
+    assert form.told.value == "ann, of r7 changed Name meanwhile."
+    assert form.fields["name"].control.value == "Scene 7"
+    form.show_newer.click()
+    assert form.fields["name"].control.value == "Theirs"
+    assert form.news.layout.display == "none"
+
+
+async def test_rows_that_others_changed_off_screen_are_not_fetched(editor, source):
+    asked = []
+    stored = source.stored
+
+    async def noted(ids):
+        asked.extend(ids)
+        return await stored(ids)
+
+    source.stored = noted
+    await editor.changed_elsewhere({"r7", "r99999"})
+    assert asked == ["r7"]
+
+
+async def test_a_row_that_somebody_else_removed_is_told_in_the_form(editor, source):
+    await choose(editor, "r7")
+    await source.remove(["r7"])
+    await editor.changed_elsewhere(None)
+    assert editor.browser.messages[-1]["t"] == "refresh"
+    assert editor.form.told.value == "Somebody removed this scene."
+    assert editor.form.fields["name"].control.value == "Scene 7"

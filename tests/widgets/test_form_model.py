@@ -175,3 +175,65 @@ def test_who_loses_a_right_while_typing_loses_nothing_typed(model, source):
     model.enter("name", "Typed")
     model.merge({**source.rows["r1"], "version": 2, "__fixed": True})
     assert (model.changes(), model.read_only) == ({"name": "Typed"}, False)
+
+
+def elsewhere(model, **changes):
+    return {**model.stored, **changes, "version": model.stored["version"] + 1}
+
+
+async def test_what_somebody_else_stored_is_told_and_shown_when_asked_for(model):
+    model.changed_elsewhere(elsewhere(model, name="Theirs"), "ann@example.org")
+    assert model.values["name"] == model.stored["name"] != "Theirs"
+    assert [column.field for column in model.changed_columns] == ["name"]
+    model.show_newer()
+    assert (model.values["name"], model.newer, model.status) == ("Theirs", {}, "clean")
+
+
+async def test_what_is_typed_stays_when_somebody_elses_text_is_shown(model):
+    model.enter("name", "Mine")
+    model.changed_elsewhere(elsewhere(model, name="Theirs", description="Theirs too"))
+    assert model.values["name"] == "Mine"
+    model.show_newer()
+    assert (model.values["name"], model.values["description"]) == ("Mine", "Theirs too")
+    assert model.conflicts == {"name": "Theirs"}
+
+
+async def test_ones_own_save_is_no_news(model, source):
+    model.enter("name", "Mine")
+    model.changed_elsewhere(elsewhere(model, name="Mine"))
+    await model.save(source)
+    assert (model.newer, model.changed_columns) == ({}, [])
+    model.changed_elsewhere(dict(model.stored))
+    assert model.newer == {}
+
+
+async def test_a_row_that_somebody_removed_keeps_what_is_typed(model):
+    model.enter("name", "Mine")
+    model.changed_elsewhere(None)
+    assert (model.gone, model.values["name"]) == (True, "Mine")
+    model.load({**model.stored, "id": "r8"})
+    assert not model.gone
+
+
+async def test_changes_of_two_to_one_text_are_combined_where_they_do_not_touch(model):
+    model.enter("description", "What will happen in scene 1.")
+    model.enter("tags", "night, dawn")
+    model.enter("name", "Mine")
+    model.changed_elsewhere(
+        elsewhere(model, description="What happens in scene 1. Much.", tags=["sea"], name="Theirs")
+    )
+    model.show_newer()
+    assert set(model.conflicts) == {"description", "tags", "name"}
+    assert set(model.combined) == {"description", "tags"}
+    model.combine("description")
+    assert model.values["description"] == "What will happen in scene 1. Much."
+    model.resolve("name", mine=True)
+    model.combine("tags")
+    assert (model.values["tags"], model.status) == (["sea", "dawn"], "dirty")
+
+
+async def test_a_third_version_is_combined_with_what_both_began_with(model):
+    model.enter("description", "What will happen in scene 1.")
+    model.merge(elsewhere(model, description="What happens in scene 1, the first."))
+    model.merge(elsewhere(model, description="What happens in scene 1, the first one."))
+    assert model.combined["description"] == "What will happen in scene 1, the first one."

@@ -34,9 +34,8 @@ from workbench.dashboard.state import (
 )
 from workbench.dashboard.trash import trash_page
 from workbench.dashboard.undoing import SOURCE, Undoing
-from workbench.dashboard.world import world_page
+from workbench.dashboard.world import Overview, world_page
 from workbench.dashboard.worlds import worlds_page
-from workbench.editing import RepositorySource
 from workbench.entities.characters import unturned
 from workbench.entities.world import World
 from workbench.errors import NotFound, WorkbenchError
@@ -186,10 +185,11 @@ class Dashboard(ipywidgets.GridBox):
         """Show what others changed."""
         if any(one.came for one in news):
             await self._draw_nav(self.world, self.mine)
+        for part in self.page.children:
+            if isinstance(part, Overview):
+                await part.take_in()
         if self.editor is not None:
-            source = self.editor.grid.source
-            assert isinstance(source, RepositorySource)
-            await take_in(self.editor, source, news)
+            await take_in(self.workspace, self.editor, news)
 
     async def _again(self, words: str, of: str = "problem") -> None:
         """Show the page anew, after what is on it, or may be done there, has changed."""

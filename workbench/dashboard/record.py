@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -87,6 +88,13 @@ class RecordPage(Panel):
         await self.form.refresh()
         self._show_head(self.form.model.stored)
         await self._load_related()
+
+    async def take_in_related(self, changed: Collection[str | None]) -> None:
+        """Show what is related to the record anew, where entities were changed; None is any."""
+        assert self.place.record is not None
+        for one in self.related:
+            if {None, one.relation.stored.name, one.relation.entity.name} & set(changed):
+                await one.load(self.place.record)
 
     async def _load_related(self) -> None:
         assert self.place.record is not None

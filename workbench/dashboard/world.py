@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import ipywidgets
@@ -29,30 +29,70 @@ Go = Callable[[str], Coroutine[Any, Any, None]]
 
 async def world_page(wb: Workspace, world: World, standing: Standing, go: Go) -> list[Any]:
     """Return the widgets of the page."""
-    counts = await numbers(wb.database, world.id)
-    outline = await wb.outline(world)
-    changes = await wb.latest_changes(world, limit=_CHANGES)
-    head = await _head(wb, world, standing)
-    tiles = Content(
-        head,
-        element("section", element("ul", *_tiles(world, counts)), kind="wb-numbers"),
-        on_action=go,
-    )
-    columns = ipywidgets.GridBox(
-        [
-            Panel([Content(element("h2", "Outline")), *_outline(world, outline, standing, go)]),
-            Content(
-                element(
-                    "section",
-                    element("h2", "Latest changes"),
-                    element("ul", *(_change(change) for change in changes)),
-                    kind="wb-changes",
-                )
-            ),
-        ]
-    )
-    columns.add_class("wb-columns")
-    return [tiles, columns]
+    made = Overview(wb, world, standing, go)
+    await made.take_in()
+    return [made.head, made]
+
+
+class Overview(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no type information
+    """The outline of a world and its latest changes; `head` stands over them."""
+
+    def __init__(self, wb: Workspace, world: World, standing: Standing, go: Go) -> None:
+        self._wb, self._world, self._standing, self._go = wb, world, standing, go
+        self._tasks = TaskSet()
+        self._entities: dict[str, str] = {}
+        add = "" if standing.role == "viewer" else " Add one on the page Stories."
+        self.tree = OutlineTree(
+            [],
+            description=f"Outline of {world.label}",
+            empty=f"No stories yet.{add}",
+            height="560px",
+        )
+        self.tree.observe(self._chosen, "selected")
+        self.head, self._left_out, self._changes = Content(on_action=go), Content(), Content()
+        outline = Panel([Content(element("h2", "Outline")), self.tree, self._left_out])
+        super().__init__([outline, self._changes])
+        self.add_class("wb-columns")
+        self._begun = False
+
+    async def take_in(self) -> None:
+        """Show the world as it is now; what is unfolded, chosen and in focus stays so."""
+        wb = self._wb
+        self._world = world = await wb.worlds.get(self._world.id)
+        counts = await numbers(wb.database, world.id)
+        outline = await wb.outline(world)
+        changes = await wb.latest_changes(world, limit=_CHANGES)
+        self.head.show(
+            await _head(wb, world, self._standing),
+            element("section", element("ul", *_tiles(world, counts)), kind="wb-numbers"),
+        )
+        self._show_outline(outline)
+        self._changes.show(
+            element(
+                "section",
+                element("h2", "Latest changes"),
+                element("ul", *(_change(change) for change in changes)),
+                kind="wb-changes",
+            )
+        )
+
+    def _show_outline(self, outline: Outline) -> None:
+        if not self._begun:
+            self.tree.opened, self._begun = _opened(outline.roots), True
+        self._entities = dict(_entities(outline.roots))
+        self.tree.show([_node(node) for node in outline.roots])
+        left = f"{outline.left_out:,} more scenes are on the page Scenes."
+        self._left_out.show(element("p", left, kind="wb-soft") if outline.left_out else None)
+
+    def _chosen(self, change: dict[str, Any]) -> None:
+        if (entity := self._entities.get(change["new"])) is not None:
+            self._tasks.start(self._go(f"{entity}/{self._world.id}/{change['new']}"))
+
+
+def _entities(nodes: list[OutlineNode]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
+        yield str(node.id), node.entity
+        yield from _entities(node.children)
 
 
 async def _head(wb: Workspace, world: World, standing: Standing) -> Element:
@@ -82,37 +122,6 @@ def _tiles(world: World, counts: dict[str, int]) -> list[Element]:
         )
         for name in STORY_ENTITIES
     ]
-
-
-def _outline(world: World, outline: Outline, standing: Standing, go: Go) -> list[Any]:
-    add = "" if standing.role == "viewer" else " Add one on the page Stories."
-    tree = OutlineTree(
-        [_node(node) for node in outline.roots],
-        description=f"Outline of {world.label}",
-        empty=f"No stories yet.{add}",
-        height="560px",
-        opened=_opened(outline.roots),
-    )
-    entities: dict[str, str] = {}
-    tasks = TaskSet()
-
-    def note(nodes: list[OutlineNode]) -> None:
-        for node in nodes:
-            entities[str(node.id)] = node.entity
-            note(node.children)
-
-    note(outline.roots)
-
-    def chosen(change: dict[str, Any]) -> None:
-        if change["new"] in entities:
-            where = f"{entities[change['new']]}/{world.id}/{change['new']}"
-            tasks.start(go(where))
-
-    tree.observe(chosen, "selected")
-    if not outline.left_out:
-        return [tree]
-    left = f"{outline.left_out:,} more scenes are on the page Scenes."
-    return [tree, Content(element("p", left, kind="wb-soft"))]
 
 
 def _opened(roots: list[OutlineNode]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from workbench.widgets.dialog import Messages
-from workbench.widgets.form import RecordForm
+from workbench.widgets.form import RecordForm, Who
 from workbench.widgets.grid import Grid
 from workbench.widgets.panel import Panel
 from workbench.widgets.prose import Writing
@@ -48,12 +48,20 @@ class Editor(Panel):
         self.grid.refresh()
         await self.form.refresh()
 
-    async def changed_elsewhere(self, ids: Collection[str] | None) -> None:
-        """Show what others did to rows; None for any of them, and rows that came or went."""
+    async def changed_elsewhere(self, ids: Collection[str] | None, who: Who | None = None) -> None:
+        """Show what others did to rows, and move nothing that is looked at or typed.
+
+        Parameters
+        ----------
+        ids
+            None for any rows, and those that came or went.
+        """
+        await self.grid.tasks.settled()  # what is being saved here is nobody else's
         if ids is None:
             self.grid.refresh()
         else:
             await self.grid.changed_elsewhere(ids)
+        await self.form.changed_elsewhere(ids, who)
 
     async def choose(self, id: str) -> None:
         """Load the row into the form; asks first if something there is not saved."""

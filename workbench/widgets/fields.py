@@ -34,7 +34,9 @@ class Field:
         self._take = ipywidgets.Button(description="Take theirs")
         self._mine.on_click(lambda _: model.resolve(column.field, mine=True))
         self._take.on_click(lambda _: model.resolve(column.field, mine=False))
-        self.choice = ipywidgets.HBox([self.theirs, self._mine, self._take])
+        self._both = ipywidgets.Button(description="Use both", tooltip="Both changes, to edit on")
+        self._both.on_click(lambda _: model.combine(column.field))
+        self.choice = ipywidgets.HBox([self.theirs, self._mine, self._take, self._both])
         self.choice.add_class("wb-clash")
         self.box = ipywidgets.VBox([self.control, self.help, self.problem, self.choice])
         for name in ("wb-row", f"wb-row-{column.kind}", f"wb-row-of-{column.field}"):
@@ -56,6 +58,7 @@ class Field:
         self.problem.value = self._model.problems.get(field, "")
         clash = field in self._model.conflicts
         self.choice.layout.display = None if clash else "none"
+        self._both.layout.display = None if field in self._model.combined else "none"
         theirs = in_words(self.column, self._model.stored) or "(empty)"
         self.theirs.value = f"Stored now: {theirs}" if clash else ""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from html import escape
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 import ipywidgets
 import traitlets
@@ -19,7 +19,10 @@ from workbench.widgets.prose import Writing
 from workbench.widgets.source import Column, Source
 from workbench.widgets.tasks import TaskSet
 
-__all__ = ["RecordForm"]
+__all__ = ["RecordForm", "Who"]
+
+Who: TypeAlias = Callable[[str], Awaitable[str]]
+"""Tells of the id of a row who changed it last."""
 
 
 class RecordForm(Panel):
@@ -60,10 +63,39 @@ class RecordForm(Panel):
         self.on_open: Callable[[str], Awaitable[None]] | None = None
         self.reading = Content(on_action=self._follow)
         self.reading.add_class("wb-reading")
-        super().__init__([self.heading, self.reading, self.body], "wb-form")
+        self.news = self._news()
+        super().__init__([self.heading, self.news, self.reading, self.body], "wb-form")
         self.model.observe(self._show, traitlets.All)
         self.model.observe(self._settled, "conflicts")
         self._show()
+
+    def _news(self) -> ipywidgets.HBox:
+        """Make what tells that somebody else changed the row: nothing shown is touched unasked."""
+        self.told = ipywidgets.Label("")
+        self.told.add_class("wb-told")
+        self.show_newer = ipywidgets.Button(description="Show the new text")
+        self.show_newer.on_click(lambda _: self._taken())
+        news = ipywidgets.HBox([self.told, self.show_newer])
+        news.add_class("wb-news")
+        return news
+
+    def _taken(self) -> None:
+        fields = [column.field for column in self.model.changed_columns]
+        self.model.show_newer()
+        if fields:
+            self.style_sheet.lead_to(self._first_wrong() or fields[0], marked=False)
+
+    def _tell_news(self) -> None:
+        model = self.model
+        who = model.by or "Somebody"
+        titles = [column.title for column in model.changed_columns]
+        self.told.value = (
+            f"{who} removed this {self.noun}." if model.gone
+            else f"{who} changed {listed(titles)} meanwhile." if titles
+            else ""
+        )  # fmt: skip
+        self.news.layout.display = None if self.told.value else "none"
+        self.show_newer.layout.display = "none" if model.gone else None
 
     def load(self, row: Mapping[str, Any] | None) -> None:
         """Show `row`; None shows that no row is chosen."""
@@ -85,6 +117,23 @@ class RecordForm(Panel):
         rows = await self.source.stored([id])
         if self.model.stored.get("id") == id and not self.model.dirty:
             self.load(rows[0] if rows else None)
+
+    async def changed_elsewhere(self, ids: Collection[str] | None, who: Who | None = None) -> None:
+        """Tell that somebody else changed the row, if it is one of `ids`, or None for any."""
+        await self.tasks.settled()  # what is being saved here is nobody else's
+        model = self.model
+        id = model.stored.get("id")
+        if id is None or not (ids is None or id in ids):
+            return
+        rows = await self.source.stored([id])
+        row = rows[0] if rows else None
+        news = row is None or row["version"] > model.stored["version"]
+        by = await who(id) if news and who is not None else ""
+        if not news or model.stored.get("id") != id:
+            return
+        model.changed_elsewhere(row, by)
+        if model.read_only or not model.changed_columns:  # nothing that is typed is in its way
+            model.show_newer()
 
     def _settled(self, change: dict[str, Any]) -> None:
         """Go on to the next conflict; after the last one the focus stays at its field."""
@@ -158,8 +207,18 @@ class RecordForm(Panel):
         self.message.value = "Saving…" if model.status == "saving" else model.message
         self.save_button.disabled = model.status == "saving" or bool(model.conflicts)
         self.revert_button.disabled = model.status in ("clean", "saved", "saving")
+        self._tell_news()
         for status in ("refused", "saved"):
             (self.add_class if model.status == status else self.remove_class)(f"wb-{status}")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence has them.
+
+    >>> listed(["Name", "Kind", "Tags"])
+    'Name, Kind and Tags'
+    """
+    return " and ".join([part for part in (", ".join(words[:-1]), *words[-1:]) if part])
 
 
 def _described(column: Column, words: Sequence[Element | str]) -> Element:

@@ -8,6 +8,7 @@ from typing import Any
 import traitlets
 
 from workbench.widgets.entry import complaint, from_text
+from workbench.widgets.merging import COMBINED, merged
 from workbench.widgets.source import Column, Row, Source
 from workbench.widgets.wire import failure
 
@@ -20,13 +21,19 @@ class FormModel(traitlets.HasTraits):
     `values` is what the fields hold, `stored` the row as last read (empty where none is).
     `fixed` is what the person may not change in this row, as `__fixed` said when it was loaded: who
     loses a right while typing is told by the refused save, and nothing typed is taken away.
-    `conflicts` holds, by field, the stored value where it and the typed one both changed.
+    `conflicts` holds, by field, the stored value where it and the typed one both changed, and
+    `combined` what has both changes, where they are not in each other's way.
+    `newer` is the row as somebody else, `by`, stored it since; what is shown stays until it is
+    asked for. `gone` tells that somebody removed it.
     """
 
     stored = traitlets.Dict()
     values = traitlets.Dict()
     problems = traitlets.Dict()
     conflicts = traitlets.Dict()
+    newer = traitlets.Dict()
+    by = traitlets.Unicode("")
+    gone = traitlets.Bool(False)
     fixed = traitlets.Union([traitlets.Bool(), traitlets.List()], default_value=False)
     message = traitlets.Unicode("")
     status = traitlets.Enum(["empty", "clean", "dirty", "saving", "saved", "refused"], "empty")
@@ -35,6 +42,8 @@ class FormModel(traitlets.HasTraits):
         super().__init__()
         self.columns = tuple(columns)
         self._by_field = {column.field: column for column in columns}
+        self.combined: Row = {}
+        self._bases: Row = {}  # of each conflict, the value that both began with
 
     @property
     def dirty(self) -> bool:
@@ -91,10 +100,49 @@ class FormModel(traitlets.HasTraits):
             names = self._with_words([field])
             taken = {name: self.stored[name] for name in names if name in self.stored}
             self.values = {**self.values, **taken}
+        self._close(field)
+
+    def combine(self, field: str) -> None:
+        """Settle a conflict by a value with both changes, which can be edited on."""
+        self.values = {**self.values, field: self.combined[field]}
+        self._close(field)
+
+    def _close(self, field: str) -> None:
         self.conflicts = {name: row for name, row in self.conflicts.items() if name != field}
         if not self.conflicts:
             self.message = "Settled. Save to store your values." if self.dirty else ""
             self.status = "dirty" if self.dirty else "clean"
+
+    def changed_elsewhere(self, row: Mapping[str, Any] | None, by: str = "") -> None:
+        """Note a row that somebody else stored, None if they removed it; nothing shown changes."""
+        if not self.stored:
+            return
+        with self.hold_trait_notifications():
+            self.gone = row is None
+            self.by = by
+            if row is not None and row["version"] > self.stored["version"]:
+                self.newer = dict(row)
+
+    @property
+    def changed_columns(self) -> list[Column]:
+        """The columns that somebody else changed since."""
+        return [
+            column
+            for column in self.columns
+            if column.editable
+            and self.newer
+            and self.newer.get(column.field) != self.stored.get(column.field)
+        ]
+
+    def show_newer(self) -> None:
+        """Show what somebody else stored; where it and what was typed clash, a conflict opens."""
+        if self.newer:
+            self.merge(self.newer)
+
+    def _settle_newer(self) -> None:
+        """Forget of somebody else's row what is shown by now."""
+        if self.newer and self.newer["version"] <= self.stored.get("version", 0):
+            self.newer = {}
 
     def merge(self, current: Mapping[str, Any]) -> None:
         """Take in what somebody else stored; where both changed a field, a conflict opens."""
@@ -104,8 +152,18 @@ class FormModel(traitlets.HasTraits):
             for field in typed
             if current.get(field) not in (self.stored.get(field), typed[field])
         }
+        open_still = {f: base for f, base in self._bases.items() if f in self.conflicts}
+        self._bases = {f: open_still.get(f, self.stored.get(f)) for f in clashing}
+        self.combined = {
+            field: both
+            for field, theirs in clashing.items()
+            if self._by_field[field].kind in COMBINED
+            and (both := merged(self._bases[field], typed[field], theirs)) is not None
+            and both not in (typed[field], theirs)
+        }
         kept = {n: self.values[n] for n in self._with_words(typed) if n in self.values}
         self.stored = dict(current)
+        self._settle_newer()
         self.values = {**current, **kept}
         self.conflicts = clashing
         self.status = "refused" if clashing else "dirty" if self.dirty else "clean"
@@ -167,7 +225,10 @@ class FormModel(traitlets.HasTraits):
 
     def _set(self, stored: Row, *, status: str, values: Row | None = None) -> None:
         with self.hold_trait_notifications():
+            if stored.get("id") != self.stored.get("id"):
+                self.newer, self.gone = {}, False
             self.stored = stored
+            self._settle_newer()
             self.values = dict(stored) if values is None else values
             self.problems, self.conflicts, self.message = {}, {}, ""
             self.status = status

@@ -11,6 +11,7 @@ import traitlets
 
 from workbench.errors import InvalidDraft, NotAllowed
 from workbench.widgets.bulk import Bulk, outcome, verbs
+from workbench.widgets.merging import COMBINED, merged
 from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
 from workbench.widgets.source import Edit, Filter, Question, Row, Sort, Source
@@ -72,6 +73,7 @@ class Grid(Rpc):
             "place": self._place,
             "lookup": self._lookup,
             "save": self._save,
+            "combine": self._combine,
             "plan": self._plan,
             "apply": self._apply,
             "add": self._add,
@@ -152,6 +154,13 @@ class Grid(Rpc):
         self._see(row)
         self.changed = row
         return row
+
+    async def _combine(self, args: Mapping[str, Any]) -> object:
+        """Answer what has both changes of a cell; None where they are in each other's way."""
+        kinds = {column.field: column.kind for column in self.source.columns}
+        if kinds.get(str(args["field"])) not in COMBINED:
+            return None
+        return merged(args.get("base"), args.get("mine"), args.get("theirs"))
 
     async def _plan(self, args: Mapping[str, Any]) -> object:
         """Answer what a change of one column would do to rows; `_apply` does exactly that."""

@@ -5,13 +5,14 @@ import { askForRow } from "./grid/add";
 import { Banner } from "./grid/banner";
 import { askForChange } from "./grid/bulk";
 import { engineColumn } from "./grid/columns";
-import { type Edit, Edits, type Watcher } from "./grid/edits";
+import { type Edit, Edits, type Entered, type Watcher } from "./grid/edits";
 import { registerModules, theme } from "./grid/engine";
 import { type Condition, FILTERS_PIXELS } from "./grid/filters";
 import { focusRow, jump, type Question } from "./grid/jump";
 import { Outside } from "./grid/outside";
+import { settle } from "./grid/settle";
 import { Widths } from "./grid/widths";
-import { ask, compare, toast } from "./messages";
+import { toast } from "./messages";
 import { openRpc, Refusal, type Rpc } from "./rpc";
 import baseCss from "./base.css";
 import gridCss from "./grid.css";
@@ -100,19 +101,8 @@ class GridView implements Watcher {
     this.live.textContent = text;
   }
 
-  async stale(edit: Edit, current: Row): Promise<"mine" | "theirs" | ""> {
-    const { column } = edit;
-    const mine = asText(column, edit.value, { ...current, [`${column.field}__label`]: edit.label });
-    const answer = await ask(
-      this.el,
-      `Somebody else changed this ${this.model.get<string>("noun")} meanwhile`,
-      [make("p", {}, "Nothing was overwritten. Which value should stay?"), compare(column.title, mine, asText(column, current[column.field], current))],
-      [
-        { label: "Keep theirs", value: "theirs" },
-        { label: "Save mine", value: "mine", style: "primary" },
-      ],
-    );
-    return answer as "mine" | "theirs" | "";
+  async stale(edit: Edit, current: Row): Promise<Entered | "theirs" | ""> {
+    return settle({ host: this.el, rpc: this.rpc, noun: this.model.get<string>("noun"), edit, current });
   }
 
   // Parts

@@ -23,10 +23,12 @@ class Tree {
   private readonly nodes = new Map<string, Node>();
   private readonly items = new Map<string, HTMLLIElement>();
   private opened: Set<string>;
+  /** Of long lists, how much was drawn: "" is the top. */
+  private readonly drawn = new Map<string, number>();
   private typed = "";
   private typedAt = 0;
 
-  constructor(private readonly model: Model, el: HTMLElement, private readonly rpc: Rpc) {
+  constructor(private readonly model: Model, private readonly el: HTMLElement, private readonly rpc: Rpc) {
     this.opened = new Set(model.get<string[]>("opened"));
     this.root.setAttribute("aria-label", model.get<string>("description"));
     el.style.maxHeight = model.get<string>("height");
@@ -36,14 +38,17 @@ class Tree {
 
   draw(): void {
     const focused = this.root.contains(document.activeElement);
+    const scrolled = this.el.scrollTop;
+    const at = this.root.querySelector<HTMLElement>('[tabindex="0"]')?.dataset["id"];
     this.nodes.clear();
     this.items.clear();
     const nodes = this.model.get<Node[]>("nodes");
     this.root.replaceChildren();
     this.fill(this.root, nodes, 1);
     this.note.textContent = nodes.length ? "" : this.model.get<string>("empty");
-    const chosen = this.items.get(this.model.get<string>("selected")) ?? this.visible()[0];
+    const chosen = this.items.get(at ?? "") ?? this.items.get(this.model.get<string>("selected")) ?? this.visible()[0];
     if (chosen) this.enter(chosen, focused);
+    this.el.scrollTop = scrolled;
   }
 
   select(): void {
@@ -55,14 +60,17 @@ class Tree {
 
   private fill(list: HTMLElement, nodes: Node[], level: number, from = 0): void {
     list.querySelector(":scope > .wb-tree-more")?.remove();
-    const part = nodes.slice(from, from + DRAWN_AT_ONCE);
+    const above = list.parentElement?.dataset["id"] ?? "";
+    const upto = Math.max(from + DRAWN_AT_ONCE, this.drawn.get(above) ?? 0);
+    this.drawn.set(above, upto);
+    const part = nodes.slice(from, upto);
     list.append(...part.map((node, index) => this.item(node, level, from + index + 1, nodes.length)));
     const left = nodes.length - from - part.length;
     if (left <= 0) return;
     const more = make("li", { role: "treeitem", class: "wb-tree-more", tabindex: -1, "aria-level": level }, make("div", { class: "wb-tree-row" }, `Show ${Math.min(left, DRAWN_AT_ONCE)} of ${left} more…`));
     more.addEventListener("wb-more", () => {
-      this.fill(list, nodes, level, from + DRAWN_AT_ONCE);
-      const next = list.children[from + DRAWN_AT_ONCE] as HTMLLIElement | undefined;
+      this.fill(list, nodes, level, upto);
+      const next = list.children[upto] as HTMLLIElement | undefined;
       if (next) this.enter(next, true);
     });
     list.append(more);
@@ -103,8 +111,8 @@ class Tree {
     }
     if (item.querySelector(":scope > ul")) return;
     const list = make("ul", { role: "group" });
-    this.fill(list, node.children, Number(item.getAttribute("aria-level")) + 1);
     item.append(list);
+    this.fill(list, node.children, Number(item.getAttribute("aria-level")) + 1);
   }
 
   private close(item: HTMLLIElement, node: Node): void {

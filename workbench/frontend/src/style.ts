@@ -55,7 +55,7 @@ export default {
       const panel = el.closest(".wb-form");
       if (!panel) return;
       const all = () => panel.querySelectorAll(".wb-row").forEach(tie);
-      panel.querySelector(".wb-form-message")?.setAttribute("role", "status");
+      for (const said of panel.querySelectorAll(".wb-form-message, .wb-told")) said.setAttribute("role", "status");
       observer = new MutationObserver(all);
       observer.observe(panel, { childList: true, characterData: true, subtree: true });
       all();

@@ -11,8 +11,8 @@ export class Entered {
 export interface Edit {
   readonly id: string;
   readonly column: Column;
-  readonly value: unknown;
-  readonly label: string;
+  value: unknown;
+  label: string;
   /** What was stored in the cell when it was edited, and the version of the row. */
   base: unknown;
   version: number;
@@ -25,8 +25,8 @@ export interface Watcher {
   /** Cells of this row look different: saving, refused, gone. */
   marked(id: string): void;
   say(text: string): void;
-  /** Somebody else saved first; answer which value is to stay. */
-  stale(edit: Edit, current: Row): Promise<"mine" | "theirs" | "">;
+  /** Somebody else saved first; answer what is to be stored, or which value stays. */
+  stale(edit: Edit, current: Row): Promise<Entered | "theirs" | "">;
 }
 
 export class Edits {
@@ -124,10 +124,12 @@ export class Edits {
       const { current } = failure;
       // What somebody did to other cells of the row is in nobody's way.
       const clashes = JSON.stringify(current[edit.column.field] ?? null) !== JSON.stringify(edit.base ?? null);
-      const keep = clashes ? await this.watcher.stale(edit, current) : "mine";
+      const keep = clashes ? await this.watcher.stale(edit, current) : new Entered(edit.value, edit.label);
       if (this.stored.has(edit.id)) this.stored.set(edit.id, current);
       if (keep === "theirs") return this.drop(edit);
-      if (keep === "mine") {
+      if (keep instanceof Entered) {
+        edit.value = keep.value;
+        edit.label = keep.label;
         edit.version = current.version;
         edit.base = current[edit.column.field];
         edit.message = "";
