@@ -141,3 +141,22 @@ async def test_the_page_of_a_world_takes_in_what_others_add(reader, there):
     await there.stories.remove(story)
     await expect(tree).not_to_contain_text("0 The Prologue")
     assert reader.problems == []
+
+
+async def test_the_page_of_a_record_takes_in_its_cast_and_what_others_wrote(reader, there):
+    world = await there.worlds.get(name="Dracula")
+    sign = await there.things.add(name="A beacon", worldid=world.id)
+    scene = (await there.scenes.find(world=world, limit=1))[0]
+    await reader.page.goto(f"{reader.address.partition('?')[0]}?place=thing/{world.id}/{sign.id}")
+    body = reader.page.locator("body")
+    await expect(body).to_have_attribute("data-state", "ready", timeout=60_000)
+    await expect(reader.field("name")).to_have_value("A beacon")
+    await there.scene_things.add(sceneid=scene.id, thingid=sign.id)
+    await expect(reader.page.locator(".wb-related")).to_contain_text(scene.label)
+    sign = await there.things.update(sign, description="It burns.")
+    await expect(reader.page.locator(".wb-told")).to_contain_text("changed Description meanwhile")
+    await reader.page.get_by_role("button", name="Show the new text").click()
+    await expect(reader.field("description")).to_have_value("It burns.")
+    await there.things.remove(sign)
+    await expect(reader.page.locator(".wb-told")).to_contain_text("removed this thing")
+    assert reader.problems == []
