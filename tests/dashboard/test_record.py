@@ -193,6 +193,81 @@ async def test_a_record_that_went_to_the_trash_meanwhile_leads_to_the_others(wb,
     assert made.state.place == Place(denmark.id, "persona")
 
 
+def reverts(page: RecordPage) -> list[str]:
+    """What the buttons that revert a change do, the latest first."""
+    found = []
+
+    def walk(nodes):
+        for node in nodes:
+            if node.get("action", "").startswith("revert/"):
+                found.append(node["action"])
+            walk(node.get("children", []))
+
+    walk(page.past.content.nodes)
+    return found
+
+
+async def revert(made: Dashboard, page: RecordPage, action: str) -> None:
+    await page.past.content._act({"action": action})
+    await made.tasks.settled()
+
+
+async def test_one_change_is_reverted_and_others_stay(wb, denmark):
+    castle = await one(wb, "location", "Elsinore")
+    hamlet = await one(wb, "persona", "Hamlet")
+    ring = await wb.things.add(name="Ring", worldid=denmark.id, tags=["old"], personaid=hamlet.id)
+    ring = await wb.things.update(ring, kind="jewel", tags=["old", "gold"], locationid=castle.id)
+    await wb.things.update(ring, kind="relic", personaid=None)
+    made, page = await open_record(wb, "thing", "Ring")
+    said = words(page.past.content)
+    assert "Hamlet" in said
+    assert "jewel" in said
+    assert str(hamlet.id) not in said
+    latest, first = reverts(page)
+    await revert(made, page, first)
+    ring = await one(wb, "thing", "Ring")
+    assert (ring.kind, ring.tags, ring.locationid) == ("relic", ["old"], None)
+    assert "What was changed again since stays." in made.state.said
+    await revert(made, page, latest)
+    ring = await one(wb, "thing", "Ring")
+    assert (ring.kind, ring.personaid) == ("jewel", hamlet.id)
+    assert page.form.model.stored["kind"] == "jewel"
+    assert len(reverts(page)) == 4  # what was reverted can be reverted
+    await revert(made, page, latest)
+    assert "nothing was reverted" in made.state.said
+
+
+async def test_what_is_typed_stays_when_a_change_is_reverted(wb, denmark):
+    hamlet = await one(wb, "persona", "Hamlet")
+    await wb.personas.update(hamlet, kind="prince")
+    made, page = await open_record(wb, "persona", "Hamlet")
+    page.form.model.enter("display_name", "typed")
+    await revert(made, page, reverts(page)[0])
+    assert (await one(wb, "persona", "Hamlet")).kind == "noble"
+    assert page.form.model.values["display_name"] == "typed"
+    await page.form.save()
+    stored = await one(wb, "persona", "Hamlet")
+    assert (stored.kind, stored.display_name) == ("noble", "typed")
+
+
+async def test_a_save_in_the_form_shows_among_the_changes(wb, denmark):
+    _, page = await open_record(wb, "persona", "Hamlet")
+    assert reverts(page) == []
+    page.form.model.enter("kind", "prince")
+    await page.form.save()
+    await page.tasks.settled()
+    assert len(reverts(page)) == 1
+
+
+async def test_a_viewer_sees_changes_and_reverts_none(wb, sign_in, denmark):
+    await wb.personas.update(await one(wb, "persona", "Hamlet"), kind="prince")
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org")
+    _, page = await open_record(eve, "persona", "Hamlet")
+    assert "prince" in words(page.past.content)
+    assert reverts(page) == []
+
+
 def steps(page: RecordPage) -> list[str]:
     """What the links to the records before and after are called."""
     return [

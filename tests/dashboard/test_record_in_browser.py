@@ -137,3 +137,22 @@ async def test_a_description_links_to_a_record_that_readers_follow(reader, wesse
     await page.locator(".wb-reading").get_by_role("link", name="Angel").click()
     await expect(heading).to_have_text("Angel")
     assert reader.problems == []
+
+
+async def test_a_change_is_reverted_beside_the_form(reader, there, heading):
+    page = reader.page
+    world = (await there.worlds.find(search="<script"))[0]
+    book = await there.books.add(name="Powers of Light", worldid=world.id)
+    await there.books.update(book, description="dark")
+    await reader.open("<script>", "Books")
+    await reader.cell("Powers of Light", "name").click()
+    await page.keyboard.press("Control+Enter")
+    await expect(heading).to_have_text("Powers of Light")
+    changes = page.locator(".wb-past")
+    await expect(changes.locator(".wb-after")).to_have_text("dark")
+    await changes.get_by_role("button", name="Revert: Description").click()
+    await expect(page.locator(".wb-said")).to_have_text("Reverted description.")
+    await expect(reader.field("description")).to_have_value("")
+    assert (await there.books.get(book.id)).description is None
+    await there.books.remove(book.id)
+    assert reader.problems == []

@@ -9,6 +9,7 @@ from uuid import UUID
 import ipywidgets
 
 from workbench.dashboard.listing import Within
+from workbench.dashboard.record_past import RecordPast
 from workbench.dashboard.records import Portrait
 from workbench.dashboard.related import RelatedRows
 from workbench.dashboard.standing import reading_note
@@ -59,11 +60,13 @@ class RecordPage(Panel):
         self.head = Content(on_action=go)
         self.portrait = Portrait(within.wb, self.form)
         self.related = [RelatedRows(within, go, one) for one in relations(self.entity.name)]
-        beside = ipywidgets.VBox(self.related)
+        self.past = RecordPast(within, self.source, self._reverted)
+        past = Panel([Content(element("h2", "Changes")), self.past.content], "wb-past")
+        beside = ipywidgets.VBox([*self.related, past])
         beside.add_class("wb-beside")
         columns = ipywidgets.GridBox([self.form, beside])
         columns.add_class("wb-columns")
-        self.form.observe(lambda change: self._show_head(change["new"]), "saved")
+        self.form.observe(self._saved, "saved")
         super().__init__([self.head, columns, self.messages], "wb-record")
 
     def shows(self, place: Place, within: Within) -> bool:
@@ -81,25 +84,39 @@ class RecordPage(Panel):
         self._beside = await self.source.beside(place.record, among)
         self.form.load(row)
         self._show_head(row)
-        await self._load_related()
+        await self._load_beside()
 
     async def refresh(self) -> None:
         """Show everything as it is stored now; what is typed and not saved stays."""
         await self.form.refresh()
         self._show_head(self.form.model.stored)
-        await self._load_related()
+        await self._load_beside()
 
     async def take_in_related(self, changed: Collection[str | None]) -> None:
-        """Show what is related to the record anew, where entities were changed; None is any."""
+        """Show what is beside the form anew, where entities were changed; None is any."""
         assert self.place.record is not None
         for one in self.related:
             if {None, one.relation.stored.name, one.relation.entity.name} & set(changed):
                 await one.load(self.place.record)
+        if {None, self.entity.name} & set(changed):
+            await self.past.of(self.place.record)
 
-    async def _load_related(self) -> None:
+    async def _load_beside(self) -> None:
         assert self.place.record is not None
         for one in self.related:
             await one.load(self.place.record)
+        await self.past.of(self.place.record)
+
+    async def _reverted(self) -> None:
+        """Show what was reverted; what is typed stays, upon the row as it is now."""
+        assert self.place.record is not None
+        self.form.model.merge(await self.source.row(self.place.record))
+        await self.refresh()
+
+    def _saved(self, change: dict[str, Any]) -> None:
+        self._show_head(change["new"])
+        if self.place.record is not None:
+            self.tasks.start(self.past.of(self.place.record))
 
     def _show_head(self, row: Row) -> None:
         self.label = str(row["display_name"] or row["name"])
