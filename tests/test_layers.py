@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "frames": "errors markup entities database store history transfer",
         "transfer": "errors markup entities database store history",
         "widgets": "errors entities",
-        "editing": "errors entities database store widgets",
+        "editing": "errors entities database store widgets transfer",
         "collection": "errors entities database store frames transfer editing progress",
         "files": "errors entities database store frames transfer progress",
         "workspace": "errors entities database store history frames transfer collection files",

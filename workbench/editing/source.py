@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, select
@@ -40,6 +40,9 @@ from workbench.widgets.source import (
     StoredRow,
 )
 from workbench.widgets.wire import json_safe
+
+if TYPE_CHECKING:
+    from workbench.editing.pasting import PastedRows
 
 _NAMES = ("name", "display_name")
 _UNSEEN = "not to be seen"  # a user whom row rights hide, as a rule
@@ -202,6 +205,24 @@ class RepositorySource:
         added = await self.repository.add(**given)
         self._wrote()
         return (await self._rows([added.id]))[0]
+
+    async def paste(
+        self, cells: Sequence[Sequence[str]], *, fields: Sequence[str], rows: Sequence[Row]
+    ) -> PastedRows:
+        """Return what pasted cells would do, see `pasted`."""
+        from workbench.editing.pasting import pasted
+
+        world = await self._world_id()
+        return await pasted(
+            self.database,
+            self.entity,
+            self.columns,
+            None if world is None else str(world),
+            cells=cells,
+            fields=fields,
+            rows=rows,
+            wrote=self._wrote,
+        )
 
     async def remove(self, ids: Sequence[str]) -> str:
         """Put rows into the trash, as one changeset; return what `restore` takes."""

@@ -14,7 +14,16 @@ from workbench.widgets.bulk import Bulk, outcome, verbs
 from workbench.widgets.merging import COMBINED, merged
 from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
-from workbench.widgets.source import Edit, Filter, Question, Row, Sort, Source
+from workbench.widgets.source import (
+    Edit,
+    Filter,
+    Pasted,
+    Pastes,
+    Question,
+    Row,
+    Sort,
+    Source,
+)
 from workbench.widgets.wire import json_safe
 
 __all__ = ["Grid"]
@@ -23,6 +32,10 @@ __all__ = ["Grid"]
 _MOST_ROWS_A_BLOCK = 1_000
 _ROWS_REMEMBERED = 4_000
 _MOST_ROWS_A_CHANGE = 5_000
+_MOST_ROWS_A_PASTE = 10_000
+_PASTED = (
+    "added", "changed", "unchanged", "cells", "shown", "names", "problems", "more_problems",
+)  # fmt: skip
 
 
 class Grid(Rpc):
@@ -32,6 +45,7 @@ class Grid(Rpc):
     `first` holds the first block until a browser has taken it, or a row was changed.
     `preset` holds values that a new row starts with, and `<field>__label` for references.
     `changed` is set to each row that was saved or added here, `removed` to the ids of each removal;
+    `can_paste` says whether the source takes cells of a spreadsheet;
     `can_open` says whether rows have a page: Ctrl-Enter asks `on_open` for the one of a row.
     `question` is what was asked last: which rows are shown, and in which order.
     `refused` counts what was not allowed: rights may change while the grid is in sight.
@@ -47,6 +61,7 @@ class Grid(Rpc):
     can_add = traitlets.Bool(True).tag(sync=True)
     can_remove = traitlets.Bool(True).tag(sync=True)
     can_open = traitlets.Bool(False).tag(sync=True)
+    can_paste = traitlets.Bool(False).tag(sync=True)
     preset = traitlets.Dict().tag(sync=True)
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     active = traitlets.Unicode("").tag(sync=True)
@@ -62,8 +77,9 @@ class Grid(Rpc):
         self.question = Question()
         self.on_open: Callable[[str], Awaitable[None]] | None = None
         self._planned: tuple[list[Edit], str] = ([], "")
+        self._pasted: Pasted | None = None
         columns = [{**column.as_json(), "verbs": verbs(column)} for column in source.columns]
-        super().__init__(columns=columns, **traits)
+        super().__init__(columns=columns, **{"can_paste": isinstance(source, Pastes), **traits})
 
     def operations(self) -> Mapping[str, Handler]:
         return {
@@ -76,6 +92,8 @@ class Grid(Rpc):
             "combine": self._combine,
             "plan": self._plan,
             "apply": self._apply,
+            "paste": self._paste,
+            "paste_now": self._paste_now,
             "add": self._add,
             "remove": self._remove,
             "restore": self._restore,
@@ -197,6 +215,54 @@ class Grid(Rpc):
             self.show(row)
             self.changed = row
         return len(edits)
+
+    async def _paste(self, args: Mapping[str, Any]) -> object:
+        """Answer what pasted cells would do; `_paste_now` does exactly that."""
+        cells = [[str(cell) for cell in line] for line in args["cells"]]
+        if not isinstance(self.source, Pastes):
+            raise InvalidDraft({"*": f"{self.plural.capitalize()} cannot be pasted."})
+        if not cells or len(cells) > _MOST_ROWS_A_PASTE:
+            most = (
+                f"At most {_MOST_ROWS_A_PASTE:,} lines are pasted at once. Import them as a file."
+            )
+            raise InvalidDraft({"*": most})
+        width = max(map(len, cells))
+        cells = [[*line, *[""] * (width - len(line))] for line in cells]
+        rows: list[Row] = []
+        start = int(args["start"])
+        while start >= 0 and len(rows) < len(cells):
+            block = {**args, "start": start + len(rows), "count": len(cells) - len(rows)}
+            found = await self._rows_of(block)
+            rows += found
+            if len(found) < min(block["count"], _MOST_ROWS_A_BLOCK):
+                break
+        self._pasted = await self.source.paste(
+            cells, fields=[str(field) for field in args["fields"]], rows=rows
+        )
+        return {name: getattr(self._pasted, name) for name in _PASTED}
+
+    async def _rows_of(self, args: Mapping[str, Any]) -> Sequence[Row]:
+        page = await self.source.page(
+            int(args["start"]),
+            min(int(args["count"]), _MOST_ROWS_A_BLOCK),
+            sort=_sort(args),
+            filters=_filters(args),
+            search=args.get("search") or None,
+            total=False,
+        )
+        return [dict(row) for row in page.rows]
+
+    async def _paste_now(self, _args: Mapping[str, Any]) -> None:
+        if self._pasted is None:
+            raise InvalidDraft({"*": "There is nothing to paste. Paste again."})
+        done, self._pasted = self._pasted, None
+        with self._counting_refusals():
+            await done.apply()
+        self.first = {}
+        for row in await self.source.stored(done.ids[:_MOST_ROWS_A_BLOCK]):
+            self._see(row)
+            self.changed = row
+        self.refresh()
 
     async def _add(self, args: Mapping[str, Any]) -> Row:
         preset = {k: value for k, value in self.preset.items() if not k.endswith("__label")}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 __all__ = [
     "Choice",
@@ -141,6 +141,39 @@ class StoredRow(dict[str, Any]):
     @property
     def version(self) -> int:
         return int(self["version"])
+
+
+class Pasted(Protocol):
+    """What pasted cells would do; nothing of it is done yet.
+
+    `ids` are those of the rows that change, `cells` counts what changes in them, `shown` has the
+    first few as [row, column, before, after], `names` the first few new rows.
+    """
+
+    ids: list[str]
+    added: int
+    changed: int
+    unchanged: int
+    cells: int
+    shown: list[list[str]]
+    names: list[str]
+    problems: list[str]
+    more_problems: int
+
+    async def apply(self) -> None:
+        """Do all of it or nothing, and nothing else than what was shown."""
+        ...
+
+
+@runtime_checkable
+class Pastes(Protocol):
+    """A source that takes cells of a spreadsheet."""
+
+    async def paste(
+        self, cells: Sequence[Sequence[str]], *, fields: Sequence[str], rows: Sequence[Row]
+    ) -> Pasted:
+        """Return what `cells` would do: with names of columns above them, or over `rows`."""
+        ...
 
 
 class Source(Protocol):

@@ -11,6 +11,7 @@ import { type Condition, FILTERS_PIXELS } from "./grid/filters";
 import { focusRow, jump, type Question } from "./grid/jump";
 import { Outside } from "./grid/outside";
 import { settle } from "./grid/settle";
+import { copied, paste, shownColumns } from "./grid/paste";
 import { Widths } from "./grid/widths";
 import { toast } from "./messages";
 import { openRpc, Refusal, type Rpc } from "./rpc";
@@ -27,6 +28,9 @@ const narrowing = ({ filters, search }: Question): string => JSON.stringify([fil
 
 /** Ctrl-Enter opens the page of a row; Enter alone edits the cell. */
 const opens = (event: KeyboardEvent): boolean => event.key === "Enter" && (event.ctrlKey || event.metaKey);
+
+/** Whether a clipboard's event is of a field that is typed into. */
+const typing = ({ target }: Event): boolean => target instanceof Element && target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
 
 class GridView implements Watcher {
   private readonly rpc: Rpc;
@@ -74,6 +78,8 @@ class GridView implements Watcher {
       if (message.t === "refresh") this.outside.refresh();
       if (message.t === "row") this.outside.row(message["row"] as Row);
     });
+    this.table.addEventListener("copy", (event) => this.copy(event));
+    this.table.addEventListener("paste", (event) => this.pasted(event));
     document.body.append(this.popups);
     this.stopWaiting = whenWide(el, () => (this.api = createGrid(this.table, this.options())));
   }
@@ -300,9 +306,14 @@ class GridView implements Watcher {
   private async goTo(id: string, field = this.naming?.field ?? ""): Promise<"there" | "hidden" | "far"> {
     const { api } = this;
     if (!api) return "far";
+    return jump(api, this.table, this.rpc, this.asked(api), id, field);
+  }
+
+  /** What is asked now: filters, search and order. */
+  private asked(api: GridApi<Row>): Question {
     const sorted = api.getColumnState().filter(({ sort }) => sort);
     sorted.sort((a, b) => (a.sortIndex ?? 0) - (b.sortIndex ?? 0));
-    return jump(api, this.table, this.rpc, this.question(api.getFilterModel() as Record<string, Condition>, sorted), id, field);
+    return this.question(api.getFilterModel() as Record<string, Condition>, sorted);
   }
 
   /** Show a row that the filters hide, or that lies far off: without filters, else by its name. */
@@ -322,6 +333,35 @@ class GridView implements Watcher {
     const { el: host, rpc, plural, columns } = this;
     const count = await askForChange({ host, rpc, rows, noun: this.model.get<string>("noun"), plural, columns });
     if (count > 0) toast(this.el, `Changed ${count === 1 ? this.nameOf(rows[0], "one row") : `${count} ${plural}`}.`);
+  }
+
+  /** Give the ticked rows to a spreadsheet, or the cell with the focus; text that is marked goes first. */
+  private copy(event: ClipboardEvent): void {
+    const { api } = this;
+    if (!api || typing(event) || !getSelection()?.isCollapsed) return;
+    const rows = api.getSelectedRows();
+    const focus = api.getFocusedCell();
+    const column = this.columns.find(({ field }) => field === focus?.column.getColId());
+    const row = focus && api.getDisplayedRowAtIndex(focus.rowIndex)?.data;
+    const text = rows.length ? copied(api, this.columns, rows) : column && row ? asText(column, row[column.field], row) : null;
+    if (text === null) return;
+    event.clipboardData?.setData("text/plain", text);
+    event.preventDefault();
+    if (rows.length) toast(this.el, `Copied ${rows.length === 1 ? `one ${this.model.get<string>("noun")}` : `${rows.length} ${this.plural}`}.`);
+  }
+
+  private pasted(event: ClipboardEvent): void {
+    const { api, el: host, rpc, plural } = this;
+    const text = event.clipboardData?.getData("text/plain");
+    if (!api || !text || typing(event) || !this.model.get<boolean>("can_paste") || !this.model.get<boolean>("can_remove")) return;
+    event.preventDefault();
+    const focus = api.getFocusedCell();
+    const shown = shownColumns(api, this.columns).map(({ field }) => field);
+    const fields = shown.slice(Math.max(0, shown.indexOf(focus?.column.getColId() ?? "")));
+    const start = focus ? focus.rowIndex : -1;
+    void paste({ host, rpc, noun: this.model.get<string>("noun"), plural, text, fields, start, question: this.asked(api) })
+      .then((done) => done && toast(host, `Pasted: ${done}.`))
+      .catch((why) => this.failed(why));
   }
 
   private async remove(): Promise<void> {

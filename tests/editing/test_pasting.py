@@ -1,0 +1,158 @@
+"""Cells of a spreadsheet, pasted into a grid over a real repository."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workbench.editing import RepositorySource
+from workbench.errors import InvalidDraft, NotAllowed, PlanMoved
+from workbench.widgets.grid import Grid
+
+
+@pytest.fixture
+async def denmark(wb):
+    return await wb.worlds.add(name="Denmark")
+
+
+@pytest.fixture
+async def personas(wb, denmark):
+    await wb.personas.add_many(
+        {"name": f"P{n}", "kind": "guard", "tags": ["x"], "worldid": denmark.id} for n in range(5)
+    )
+    return Grid(RepositorySource(wb.personas, denmark.id), noun="persona", plural="personas")
+
+
+async def paste(grid: Grid, text: str, *, start: int = 0, fields: Any = (), **asked: Any) -> Any:
+    cells = [line.split("|") for line in text.split("\n")]
+    given = {"cells": cells, "start": start, "fields": list(fields), **asked}
+    return await grid.operations()["paste"](given)
+
+
+async def now(grid: Grid) -> None:
+    await grid.operations()["paste_now"]({})
+
+
+async def kinds(wb, world) -> dict[str, str | None]:
+    found = (await wb.personas.find(world=world, limit=100)).records
+    return {one.name: one.kind for one in found}
+
+
+async def test_cells_lie_over_the_rows_from_the_focused_one_on(wb, denmark, personas):
+    plan = await paste(personas, "king|a, b\n|", start=1, fields=["kind", "tags", "description"])
+    assert (plan["changed"], plan["added"], plan["problems"]) == (2, 0, [])
+    assert ["P1", "kind", "guard", "king"] in plan["shown"]
+    assert await kinds(wb, denmark) == dict.fromkeys([f"P{n}" for n in range(5)], "guard")
+    await now(personas)
+    found = await kinds(wb, denmark)
+    assert (found["P0"], found["P1"], found["P2"], found["P3"]) == ("guard", "king", None, "guard")
+    assert (await wb.personas.find(name="P1", world=denmark)).records[0].tags == ["a", "b"]
+
+
+async def test_they_lie_over_the_rows_as_these_are_filtered_and_sorted(wb, denmark, personas):
+    asked = {"sort": [{"field": "name", "descending": True}], "search": "p"}
+    await wb.personas.add(name="Z", worldid=denmark.id)
+    await paste(personas, "a\nb", fields=["kind"], **asked)
+    await now(personas)
+    found = await kinds(wb, denmark)
+    assert (found["Z"], found["P4"], found["P3"], found["P0"]) == (None, "a", "b", "guard")
+
+
+async def test_cells_below_the_last_row_make_new_rows(wb, denmark, personas):
+    plan = await paste(personas, "P4|thief\nP5|new", start=4, fields=["name", "kind"])
+    assert (plan["changed"], plan["added"], plan["names"]) == (1, 1, ["P5"])
+    await now(personas)
+    assert (await kinds(wb, denmark))["P5"] == "new"
+    assert (await kinds(wb, denmark))["P4"] == "thief"
+
+
+async def test_names_of_columns_above_tell_which_rows_are_meant(wb, denmark, personas):
+    plan = await paste(personas, "Kind|Name|Changed\nking|P3|today\nqueen|Gertrude|", start=0)
+    assert (plan["changed"], plan["added"], plan["unchanged"]) == (1, 1, 0)
+    await now(personas)
+    found = await kinds(wb, denmark)
+    assert (found["P3"], found["Gertrude"], found["P0"]) == ("king", "queen", "guard")
+
+
+async def test_references_are_pasted_by_name_into_the_world_of_the_grid(wb, denmark):
+    story = await wb.stories.add(name="Hamlet", worldid=denmark.id)
+    act = await wb.acts.add(name="Act I", storyid=story.id)
+    scene = await wb.scenes.add(name="Scene 1", actid=act.id)
+    castle = await wb.locations.add(name="Elsinore", worldid=denmark.id)
+    await wb.worlds.add(name="Elsewhere")
+    grid = Grid(RepositorySource(wb.scenes, denmark.id))
+    plan = await paste(grid, "Elsinor", fields=["locationid"])
+    assert plan["problems"] == [
+        "Line 1, location: There is no location 'Elsinor' in the world 'Denmark'. "
+        "Did you mean 'Elsinore'?"
+    ]
+    await paste(grid, "Elsinore", fields=["locationid"])
+    await now(grid)
+    assert (await wb.scenes.get(scene.id)).locationid == castle.id
+    await paste(grid, "Story|Act|Name|Location\nHamlet|Act I|Scene 2|Elsinore")
+    await now(grid)
+    added = (await wb.scenes.find(name="Scene 2", world=denmark)).records[0]
+    assert (added.actid, added.locationid) == (act.id, castle.id)
+
+
+async def test_what_moved_since_it_was_shown_is_refused_whole(wb, denmark, personas):
+    await paste(personas, "king\nqueen", fields=["kind"])
+    other = (await wb.personas.find(name="P1", world=denmark)).records[0]
+    await wb.personas.update(other.id, {"kind": "ghost"}, version=other.version)
+    with pytest.raises(PlanMoved):
+        await now(personas)
+    found = await kinds(wb, denmark)
+    assert (found["P0"], found["P1"]) == ("guard", "ghost")
+
+
+async def test_a_plan_is_carried_out_once(wb, denmark, personas):
+    await paste(personas, "king", fields=["kind"])
+    await now(personas)
+    with pytest.raises(InvalidDraft, match="nothing to paste"):
+        await now(personas)
+
+
+async def test_pasted_rows_are_one_changeset_that_can_be_undone(wb, denmark, personas):
+    await paste(personas, "king\nqueen", fields=["kind"])
+    await now(personas)
+    done = (await wb.changesets(world=denmark)).iloc[0]
+    assert (done["reason"], done["updated"]) == ("pasted from a spreadsheet", 2)
+    await wb.undo(done["changeset"])
+    assert set((await kinds(wb, denmark)).values()) == {"guard"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "says"),
+    [
+        ("a|b", ["kind"], "2 columns wide; there are 1"),
+        ("a", ["updated_at"], "Changed cannot be edited"),
+        ("\n".join(["a"] * 10_001), ["kind"], "At most 10,000 lines"),
+    ],
+)
+async def test_cells_that_do_not_fit_are_refused(personas, text, fields, says):
+    with pytest.raises(InvalidDraft, match=says):
+        await paste(personas, text, fields=fields)
+
+
+async def test_a_viewer_pastes_nothing(wb, denmark, personas, sign_in):
+    eve = await sign_in("eve")
+    await wb.share(denmark, "eve@example.org")
+    grid = Grid(RepositorySource(eve.personas, denmark.id))
+    plan = await paste(grid, "king", fields=["kind"])
+    assert "Ask" in plan["problems"][0]
+    with pytest.raises(NotAllowed):
+        await now(grid)
+    assert set((await kinds(wb, denmark)).values()) == {"guard"}
+
+
+async def test_a_stranger_changes_nothing_by_the_ids_of_rows(wb, denmark, personas, sign_in):
+    eve = await sign_in("eve")
+    own = await eve.worlds.add(name="Hers")
+    one = (await wb.personas.find(name="P1", world=denmark)).records[0]
+    source = RepositorySource(eve.personas, own.id)
+    row = {"id": str(one.id), "name": "P1", "worldid": str(denmark.id)}
+    plan = await source.paste([["king"]], fields=["kind"], rows=[row])
+    assert plan.changed == 0
+    assert plan.problems
+    assert set((await kinds(wb, denmark)).values()) == {"guard"}
