@@ -126,6 +126,15 @@ async def test_a_set_of_changes_is_opened_and_undone(wb, denmark):
     assert "undo of a new rank" in page.words
 
 
+async def test_a_record_in_a_set_of_changes_leads_to_its_page(wb, denmark):
+    hamlet = await wb.personas.get(name="HAMLET", world=denmark)
+    await wb.personas.update(hamlet, kind="king", reason="a new rank")
+    page = await open_page(wb, denmark, "history")
+    await page.press("What was changed: a new rank")
+    await page.press("persona “HAMLET” changed")
+    assert page.dashboard.state.place == Place(denmark.id, "persona", hamlet.id)
+
+
 async def test_a_link_is_called_by_what_it_links(wb, denmark):
     scene = await wb.scenes.get(name="Scene 1", world=denmark)
     hamlet = await wb.personas.get(name="HAMLET", world=denmark)

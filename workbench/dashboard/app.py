@@ -239,7 +239,7 @@ class Dashboard(ipywidgets.GridBox):
         if place.entity == TRASH:
             return await trash_page(within)
         if place.entity == HISTORY:
-            return await history_page(within, place.record)
+            return await history_page(within, go, place.record)
         if place.entity == IMPORT:
             return await import_page(
                 within, go, lambda: self.tasks.start(self._draw_nav(world, mine))

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from workbench.dashboard.changed import DONE, moment, short, summary
 from workbench.dashboard.listing import Listing, Within, button, listing_page
+from workbench.dashboard.state import STORY_ENTITIES, Place
+from workbench.dashboard.world import Go
 from workbench.history import changes as history
 from workbench.history.undo import told, undo
-from workbench.widgets.content import Element, element
+from workbench.widgets.content import Element, element, link
 
 _AT_ONCE = 30
 _RECORDS_SHOWN = 50
@@ -20,9 +22,9 @@ _WHAT = (
 )
 
 
-async def history_page(within: Within, first: UUID | None = None) -> list[Any]:
+async def history_page(within: Within, go: Go, first: UUID | None = None) -> list[Any]:
     """Return the widgets of the page; `first` is a set to be shown above all others, opened."""
-    return await listing_page(Past(within, first), "History", _WHAT, within.standing)
+    return await listing_page(Past(within, go, first), "History", _WHAT, within.standing)
 
 
 class Past(Listing):
@@ -30,9 +32,9 @@ class Past(Listing):
 
     empty = "Nothing is kept of what was changed in this world."
 
-    def __init__(self, within: Within, first: UUID | None = None) -> None:
+    def __init__(self, within: Within, go: Go, first: UUID | None = None) -> None:
         super().__init__(within.done, within.run)
-        self.within, self._first = within, first
+        self.within, self._go, self._first = within, go, first
         self._limit = _AT_ONCE
         self.sets: dict[str, dict[str, Any]] = {}
         self.opened: dict[str, list[dict[str, Any]]] = {}
@@ -53,6 +55,9 @@ class Past(Listing):
     async def do(self, verb: str, which: str) -> str:
         if verb == "undo":
             return await self._undo(which)
+        if verb in STORY_ENTITIES:
+            await self._go(f"{verb}/{which}")
+            return ""
         if which in self.opened:
             del self.opened[which]
         else:
@@ -92,29 +97,32 @@ class Past(Listing):
                 "div",
                 element("p", element("strong", words)),
                 element("small", *(element("span", a) if isinstance(a, str) else a for a in about)),
-                _records(self.opened[key]) if is_open else None,
+                _records(self.opened[key], self.within.world.id) if is_open else None,
             ),
             element("div", *doing, kind="wb-doing"),
         )
 
 
-def _records(rows: list[dict[str, Any]]) -> Element:
+def _records(rows: list[dict[str, Any]], world: UUID) -> Element:
     """Describe what happened to each record of a changeset."""
     groups = [list(of) for _, of in groupby(rows, key=lambda row: row["change"])]
-    lines = [_record(group) for group in groups[:_RECORDS_SHOWN]]
+    lines = [_record(group, world) for group in groups[:_RECORDS_SHOWN]]
     if len(groups) > _RECORDS_SHOWN:
         lines.append(element("li", "… and more."))
     return element("ul", *lines, kind="wb-details")
 
 
-def _record(rows: list[dict[str, Any]]) -> Element:
+def _record(rows: list[dict[str, Any]], world: UUID) -> Element:
     first = rows[0]
     noun = first["entity"].replace("_", " ")
     named = f"{noun} “{first['name']}”" if first["name"] else noun
     fields = rows if first["operation"] == "update" else []
+    what = f"{named} {DONE[first['operation']]}"
+    has_page = first["entity"] in STORY_ENTITIES and first["operation"] not in ("trash", "delete")
+    place = Place(world, first["entity"], first["record"])
     return element(
         "li",
-        element("span", f"{named} {DONE[first['operation']]}"),
+        link(what, str(place)) if has_page else element("span", what),
         *(
             element(
                 "div",
