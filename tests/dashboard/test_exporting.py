@@ -8,6 +8,7 @@ import pytest
 
 from workbench.dashboard import Dashboard, Place
 from workbench.dashboard.export_page import ExportView
+from workbench.errors import UnknownField
 from workbench.widgets.download import Download
 
 
@@ -102,6 +103,29 @@ async def test_leaving_removes_the_file_and_another_choice_does_too(wb, denmark)
     view.dashboard.state.go(Place(denmark.id))
     await view.dashboard.tasks.settled()
     assert not place.parent.exists()
+
+
+async def test_cancelling_and_leaving_leave_no_file(wb, denmark):
+    view = await opened(wb, denmark)
+    folders = []
+
+    def at_once(change):
+        if change["new"] is not None:
+            folders.append(view.model._folder)
+            view.model.cancel()
+
+    view.model.observe(at_once, "step")
+    await pressed(view, "what:tables", "write")
+    assert view.model.said == "Cancelled."
+    assert view.model.made is None
+    assert folders[0] is not None
+    assert not folders[0].exists()
+    view.close()
+
+
+async def test_a_table_that_there_is_not_is_told_of(wb, denmark, tmp_path):
+    with pytest.raises(UnknownField, match="Did you mean 'scenes'"):
+        await wb.export(tmp_path, world=denmark, tables=["scene"])
 
 
 async def test_without_a_table_there_is_nothing_to_write(wb, denmark):

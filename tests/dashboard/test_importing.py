@@ -202,6 +202,43 @@ async def test_leaving_the_page_cancels_and_removes_every_file(page, denmark):
     assert not held.exists()
 
 
+@pytest.mark.parametrize("stage", ["plan", "write"])
+async def test_leaving_while_something_is_under_way_ends_it_and_removes_every_file(
+    wb, page, denmark, stage
+):
+    await page.send("personas.csv", CAST + ",nobody\n")
+    folder = page.model.inbox.folder
+    if stage == "write":
+        await page.press("See what it would do")
+        await page.press("Skip")
+
+    def leave(change):
+        if change["new"] is not None and change["new"].stage == stage:
+            page.view.close()
+
+    page.model.observe(leave, "step")
+    await page.press("Import 2 rows" if stage == "write" else "See what it would do")
+    assert not folder.exists()
+    assert page.model.running is False
+    assert await wb.personas.count(world=denmark) == 1
+
+
+async def test_a_plan_waits_for_files_that_are_on_their_way(page):
+    await page.send("personas.csv", CAST)
+    page.model.begin("scenes.csv", 10)
+    await page.press("See what it would do")
+    assert "still on their way" in page.dashboard.state.problem
+
+
+async def test_an_undo_elsewhere_leaves_the_page_as_it_is(page):
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    await page.dashboard._undo()
+    await page.dashboard.tasks.settled()
+    assert page.view in page.dashboard.page.children
+    assert "What this would do" in page.words
+
+
 async def test_leaving_while_an_import_is_under_way_is_asked_about(wb, page, denmark):
     await page.send("personas.csv", CAST)
     await page.press("See what it would do")

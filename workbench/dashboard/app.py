@@ -143,10 +143,10 @@ class Dashboard(ipywidgets.GridBox):
     async def _walk(self, step: Callable[[], Coroutine[Any, Any, str]]) -> None:
         """Go a step back or forth, and show what is there then."""
         said = await step()
-        if self.editor is None:
-            await self.show()
-        else:
+        if self.editor is not None:
             await self.editor.refresh()
+        elif self.state.place.entity not in (IMPORT, EXPORT):  # what is under way there goes on
+            await self.show()
         self._done(said)
 
     async def show(self) -> None:

@@ -140,7 +140,7 @@ class ExportModel(UnderWay):
     def close(self) -> None:
         """End what is under way, and remove the file."""
         self.cancel()
-        self._remove()
+        self._when_over(self._remove)
 
     def _forget(self) -> None:
         self.problem = self.said = ""

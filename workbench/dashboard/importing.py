@@ -140,6 +140,8 @@ class ImportModel(UnderWay):
 
     async def make_plan(self) -> None:
         """Work out what an import would do."""
+        if any(not one.is_whole for one in self.inbox.files.values()):
+            raise Refused("Some files are still on their way. Wait for them, or remove them.")
         await self._run(PLANNING, self._plan(), then=PLANNED, back=CHOOSE)
 
     async def _plan(self) -> None:
@@ -203,7 +205,7 @@ class ImportModel(UnderWay):
         """End what is under way, and remove all files."""
         self.cancel()
         self.plan = None
-        self.inbox.close()
+        self._when_over(self.inbox.close)
 
     async def _run(
         self, stage: str, work: Coroutine[Any, Any, None], *, then: str, back: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -44,6 +44,13 @@ class UnderWay(traitlets.HasTraits):
         """End what is under way; nothing of it stays."""
         if self._task is not None:
             self._task.cancel()
+
+    def _when_over(self, do: Callable[[], None]) -> None:
+        """Do something when what is under way has ended, at once if nothing is."""
+        if self._task is None:
+            do()
+        else:
+            self._task.add_done_callback(lambda _: do())
 
     def _require_rest(self) -> None:
         if self.running:
