@@ -34,7 +34,7 @@ TITLE = "Live"
 ROUNDS = 60
 PAGES = 5
 SAVES = 200
-IMPORTS = 3
+TURNS = 9
 SCENES = 2_000
 BUSY_SECONDS = 0.05  # between one change of another record and the next
 
@@ -144,7 +144,7 @@ async def costs(on: Server) -> list[list[str]]:
         for what, work in ((f"import of {SCENES:,} scenes", imported), ("one save", saved)):
             took = await in_turns(
                 {"without": lambda work=work: work(False), "with": lambda work=work: work(True)},
-                IMPORTS,
+                TURNS,
             )
             without, told = (1000 * took[name] for name in ("without", "with"))
             rows.append([what, f"{without:,.1f}", f"{told:,.1f}", f"{told / without:.2f}"])
