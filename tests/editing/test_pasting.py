@@ -27,6 +27,9 @@ async def personas(wb, denmark):
 async def paste(grid: Grid, text: str, *, start: int = 0, fields: Any = (), **asked: Any) -> Any:
     cells = [line.split("|") for line in text.split("\n")]
     given = {"cells": cells, "start": start, "fields": list(fields), **asked}
+    if "at" not in asked:
+        shown = (await grid.operations()["page"]({**given, "count": 1}))["rows"]
+        given["at"] = shown[0]["id"] if shown else ""
     return await grid.operations()["paste"](given)
 
 
@@ -104,6 +107,13 @@ async def test_what_moved_since_it_was_shown_is_refused_whole(wb, denmark, perso
         await now(personas)
     found = await kinds(wb, denmark)
     assert (found["P0"], found["P1"]) == ("guard", "ghost")
+
+
+async def test_rows_that_moved_since_they_were_seen_are_not_pasted_over(wb, denmark, personas):
+    seen = (await wb.personas.find(name="P1", world=denmark)).records[0]
+    await wb.personas.add(name="A0", worldid=denmark.id)
+    with pytest.raises(InvalidDraft, match="moved"):
+        await paste(personas, "king", start=1, at=str(seen.id), fields=["kind"])
 
 
 async def test_a_plan_is_carried_out_once(wb, denmark, personas):

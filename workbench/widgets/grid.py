@@ -236,6 +236,8 @@ class Grid(Rpc):
             rows += found
             if len(found) < min(block["count"], _MOST_ROWS_A_BLOCK):
                 break
+        if start >= 0 and (not rows or rows[0]["id"] != args["at"]):
+            raise InvalidDraft({"*": "The rows have moved meanwhile. Refresh, and paste again."})
         self._pasted = await self.source.paste(
             cells, fields=[str(field) for field in args["fields"]], rows=rows
         )

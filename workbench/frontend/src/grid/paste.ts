@@ -28,7 +28,9 @@ export interface Pasting {
   plural: string;
   text: string;
   fields: string[];
+  /** The place and the id of the row with the focus; -1 if none has it. */
   start: number;
+  at: string;
   question: Question;
 }
 
@@ -62,14 +64,14 @@ export function shownColumns(api: GridApi<Row>, columns: Column[]): Column[] {
 }
 
 /** Show what pasting would do, and do it if that is wanted; gives the words for what was done. */
-export async function paste({ host, rpc, noun, plural, text, fields, start, question }: Pasting): Promise<string> {
+export async function paste({ host, rpc, noun, plural, text, fields, start, at, question }: Pasting): Promise<string> {
   const cells = cellsOf(text.replace(/(\r\n|\n|\r)$/, ""));
   const rows = (count: number) => `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
   if (text.length > MOST_CHARACTERS || cells.length > MOST_LINES) {
     await ask(host, "This is too much to paste", [make("p", {}, `At most ${MOST_LINES.toLocaleString("en")} lines and ${MOST_CHARACTERS / 1e6} million characters are pasted at once. Import them as a file.`)], [{ label: "Close", value: "" }]);
     return "";
   }
-  const plan = await rpc.call<Planned>("paste", { cells, fields, start, ...question });
+  const plan = await rpc.call<Planned>("paste", { cells, fields, start, at, ...question });
   const does = [plan.changed && `change ${rows(plan.changed)}`, plan.added && `add ${rows(plan.added)}`].filter(Boolean).join(" and ");
   const words = does ? `This would ${does}.` : "This would change nothing.";
   const stays = plan.unchanged ? ` ${rows(plan.unchanged)} would stay as they are.` : "";
