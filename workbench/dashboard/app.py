@@ -219,7 +219,7 @@ class Dashboard(ipywidgets.GridBox):
         words = [self.editor.label] if isinstance(self.editor, RecordPage) else []
         words += [title(place.entity)] if place.entity else []
         words += [unturned(world.label)] if world else ["Worlds"]
-        about = {"title": " – ".join([*words, "Workbench"]), "query": f"place={place}"}
+        about = {"title": " – ".join([*words, "Workbench"]), "query": place.query}
         display({"application/vnd.workbench.page+json": about}, raw=True)
 
     async def _page(self, place: Place, world: World | None, mine: Standing | None) -> list[Any]:

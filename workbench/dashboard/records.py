@@ -37,12 +37,14 @@ async def records_page(
     """Return the widgets of the page; `on_write` is called after rows came or went."""
     collection = wb.collection(entity)
     source = RepositorySource(collection, world.id, role=standing.role, on_write=on_write)
-    made = editor(source, height="max(320px, calc(100dvh - 240px))", can_open=True)
+    place = Place(world.id, entity)
+    height = "max(320px, calc(100dvh - 240px))"
+    made = editor(source, height=height, can_open=True, query=place.query)
     made.add_class("wb-records-editor")
     await made.grid.prefetch()
     Portrait(wb, made.form)
     made.form.on_open = go
-    Door(made, Place(world.id, entity), on_open)
+    Door(made, place, on_open)
     heading = element("h1", collection.entity.plural.capitalize())
     return [Content(heading, reading_note(standing)), made]
 

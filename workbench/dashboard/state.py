@@ -44,6 +44,11 @@ class Place:
         parts = [self.entity or _WORLD, str(self.world), str(self.record or "")]
         return "/".join(part for part in parts if part)
 
+    @property
+    def query(self) -> str:
+        """What the browser's address of this page asks for."""
+        return f"place={self}"
+
     @classmethod
     def parse(cls, text: str) -> Place:
         """Return the place that `text` says; the list of worlds if it says none."""

@@ -45,7 +45,8 @@ class Grid(Rpc):
     `first` holds the first block until a browser has taken it, or a row was changed.
     `preset` holds values that a new row starts with, and `<field>__label` for references.
     `changed` is set to each row that was saved or added here, `removed` to the ids of each removal;
-    `can_paste` says whether the source takes cells of a spreadsheet;
+    `query` is that of the address of the grid's own page: while the browser is there, its address
+    tells filters, search and order. `can_paste` says whether the source takes cells of a spreadsheet;
     `can_open` says whether rows have a page: Ctrl-Enter asks `on_open` for the one of a row.
     `question` is what was asked last: which rows are shown, and in which order.
     `refused` counts what was not allowed: rights may change while the grid is in sight.
@@ -61,6 +62,7 @@ class Grid(Rpc):
     can_add = traitlets.Bool(True).tag(sync=True)
     can_remove = traitlets.Bool(True).tag(sync=True)
     can_open = traitlets.Bool(False).tag(sync=True)
+    query = traitlets.Unicode("").tag(sync=True)
     can_paste = traitlets.Bool(False).tag(sync=True)
     preset = traitlets.Dict().tag(sync=True)
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -2,6 +2,7 @@
 import { createGrid, type GridApi, type GridOptions, type IGetRowsParams } from "ag-grid-community";
 import { addStyle, dress, icon, icons, later, make, whenWide } from "./dom";
 import { askForRow } from "./grid/add";
+import { fromAddress, type Shown, toAddress } from "./grid/address";
 import { Banner } from "./grid/banner";
 import { askForChange } from "./grid/bulk";
 import { engineColumn } from "./grid/columns";
@@ -59,18 +60,22 @@ class GridView implements Watcher {
   private readonly widths: Widths;
   private readonly outside: Outside;
   private readonly stopWaiting: () => void;
+  /** What the page's address says that is shown, if it says it of this grid. */
+  private readonly addressed: Shown;
 
   constructor(private readonly model: Model, private readonly el: HTMLElement) {
     this.rpc = openRpc(model);
     this.edits = new Edits(this.rpc, this);
     this.columns = model.get<Column[]>("columns");
     this.widths = new Widths(this.columns, this.table);
+    this.addressed = fromAddress(model.get<string>("query"), this.columns.map(({ field }) => field));
     this.outside = new Outside(this.table, () => this.api, (row) => this.show(this.edits.fetched(row)));
     const searched = later(SEARCH_MILLISECONDS, () => this.startAgain());
     this.search = make("input", { type: "search", class: "wb-search", placeholder: `Search ${this.plural}…`, "aria-label": `Search ${this.plural}`, "data-testid": "grid-search", input: searched });
     this.removeButton = make("button", { type: "button", class: "wb-button wb-plain", disabled: true, "data-testid": "grid-remove", click: () => void this.remove() }, icon(icons.remove), make("span", {}, "Remove"));
     this.changeButton = make("button", { type: "button", class: "wb-button wb-plain", disabled: true, title: "Change one column of the ticked rows", "data-testid": "grid-change", click: () => void this.change() }, icon(icons.edit), make("span", {}, "Change"));
     this.undoButton = make("button", { type: "button", class: "wb-button wb-plain", hidden: true, "data-testid": "grid-undo", click: () => void this.restore(this.lastRemoval) }, icon(icons.undo), make("span", {}, "Undo"));
+    this.search.value = this.addressed.search;
     dress(el, "wb-grid");
     this.table.style.height = model.get<string>("height");
     el.append(this.toolbar(), this.banner.element, make("div", { class: "wb-table-box" }, this.table, this.none), this.live);
@@ -164,6 +169,7 @@ class GridView implements Watcher {
         "wb-gone": (p) => Boolean(p.data && this.edits.gone.has(p.data.id)),
         "wb-active": (p) => Boolean(p.data && p.data.id === this.model.get<string>("active")),
       },
+      initialState: { filter: { filterModel: this.addressed.filters }, sort: { sortModel: this.addressed.sort } },
       popupParent: this.popups,
       suppressDragLeaveHidesColumns: true,
       suppressOverlays: ["noRows", "noMatchingRows"],
@@ -182,6 +188,11 @@ class GridView implements Watcher {
 
   private async fetch(params: IGetRowsParams<Row>): Promise<void> {
     const question = this.question(params.filterModel as Record<string, Condition>, params.sortModel);
+    toAddress(this.model.get<string>("query"), {
+      search: this.search.value.trim(),
+      filters: (params.filterModel ?? {}) as Shown["filters"],
+      sort: params.sortModel.map(({ colId, sort }) => ({ colId, sort: sort === "desc" ? "desc" : "asc" })),
+    });
     const started = performance.now();
     try {
       const count = params.endRow - params.startRow;

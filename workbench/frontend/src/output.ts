@@ -25,7 +25,7 @@ export function describePage(page: { title?: string; query?: string }): void {
   if (page.title !== undefined) document.title = page.title;
   if (page.query !== undefined) {
     const address = location.pathname + (page.query ? `?${page.query}` : "");
-    if (!described) history.replaceState(null, "", address);
+    if (!described) history.replaceState(null, "", address + location.hash);
     else if (address !== location.pathname + location.search) history.pushState(null, "", address);
     described = true;
   }
