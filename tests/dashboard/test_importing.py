@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 
@@ -187,6 +188,130 @@ async def test_an_import_that_is_cancelled_leaves_nothing(wb, page, denmark):
     page.model.unobserve(at_once, "step")
     await page.press("Import 2 rows")
     assert "2 rows imported" in page.words
+
+
+async def test_an_import_that_is_cancelled_too_late_is_shown_as_done(
+    wb, page, denmark, monkeypatch
+):
+    async def cancel_it(*_):
+        page.model.cancel()
+        await asyncio.Event().wait()
+
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    monkeypatch.setattr("workbench.transfer.load.count_anew", cancel_it)  # after the commit
+    await page.press("Import 2 rows")
+    assert "It could not be cancelled any more" in page.words
+    assert "2 rows imported" in page.words
+    assert "Import 2 rows" not in page.buttons()
+    words = "See it in the history, where it can be undone"
+    place = Place.parse(page.buttons()[words].removeprefix("go:"))
+    await wb.undo(place.record)
+    assert [p.kind for p in await wb.personas.find(world=denmark)] == ["prince"]
+
+
+async def test_an_import_of_ones_own_elsewhere_is_not_taken_for_the_one_that_is_cancelled(
+    wb, page, denmark, monkeypatch, tmp_path
+):
+    other = tmp_path / "things.csv"
+    other.write_text("name\nskull\n", encoding="utf-8")
+    at_once = page.model.note
+
+    def cancel_it(step):
+        at_once(step)
+        if step.stage == "write":
+            page.model.cancel()
+
+    async def apply(**given):
+        await wb.load(other, world=denmark)
+        return await whole(**given)
+
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    whole = page.model.plan.apply
+    monkeypatch.setattr(page.model.plan, "apply", apply)
+    monkeypatch.setattr(page.model, "note", cancel_it)
+    await page.press("Import 2 rows")
+    assert await wb.things.count(world=denmark) == 1
+    assert page.model.said == "Cancelled. Nothing was written."
+    assert "Import 2 rows" in page.buttons()
+
+
+class HeldLook:
+    """Holds the next look at files until it is let go, and counts them."""
+
+    def __init__(self, page, monkeypatch) -> None:
+        self.began, self.go, self.count = asyncio.Event(), asyncio.Event(), 0
+        self._look = page.model._wb.look
+        monkeypatch.setattr(page.model._wb, "look", self.look)
+
+    async def look(self, *args, **given):
+        self.count += 1
+        if self.count == 1:
+            self.began.set()
+            await self.go.wait()
+        return await self._look(*args, **given)
+
+
+async def test_two_columns_that_are_mapped_at_once_are_looked_at_one_after_the_other(
+    page, monkeypatch
+):
+    key = await page.send("personas.csv", "Figur,Art\nOSRIC,courtier\n")
+    held = HeldLook(page, monkeypatch)
+    first = asyncio.create_task(page.model.mean(key, "Figur", "name"))
+    await held.began.wait()
+    second = asyncio.create_task(page.model.mean(key, "Art", "kind"))
+    await asyncio.sleep(0)
+    assert held.count == 1
+    held.go.set()
+    await asyncio.gather(first, second)
+    assert held.count == 2
+    assert page.model.files[0]["told"] == ["Figur", "Art"]
+
+
+async def test_a_plan_of_what_is_mapped_otherwise_meanwhile_is_not_carried_out(
+    wb, page, denmark, monkeypatch
+):
+    key = await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    held = HeldLook(page, monkeypatch)
+    mapped = asyncio.create_task(page.model.mean(key, "kind", "display_name"))
+    await held.began.wait()
+    applied = asyncio.create_task(page.model.apply())
+    late = asyncio.create_task(page.model.mean(key, "kind", ""))
+    await asyncio.sleep(0)
+    assert not applied.done()
+    held.go.set()
+    await asyncio.gather(mapped, late)
+    with pytest.raises(Refused, match="no plan"):
+        await applied
+    assert await wb.personas.count(world=denmark) == 1
+
+
+async def test_nothing_is_imported_while_a_file_is_on_its_way(wb, page, denmark):
+    await page.send("personas.csv", CAST)
+    await page.press("See what it would do")
+    page.model.begin("scenes.csv", 10)
+    await page.press("Import 2 rows")
+    assert "still on their way" in page.dashboard.state.problem
+    assert await wb.personas.count(world=denmark) == 1
+
+
+async def test_what_is_mapped_while_a_plan_is_waited_for_is_refused(page, monkeypatch):
+    key = await page.send("personas.csv", CAST)
+    held = HeldLook(page, monkeypatch)
+    mapped = asyncio.create_task(page.model.mean(key, "kind", "display_name"))
+    await held.began.wait()
+    planned = asyncio.create_task(page.model.make_plan())
+    await asyncio.sleep(0)
+    late = asyncio.create_task(page.model.mean(key, "kind", ""))
+    await asyncio.sleep(0)
+    held.go.set()
+    with pytest.raises(Refused, match="under way"):
+        await late
+    await asyncio.gather(mapped, planned)
+    assert page.model.stage == "planned"
+    assert page.model.files[0]["told"] == ["kind"]
 
 
 async def test_leaving_the_page_cancels_and_removes_every_file(page, denmark):

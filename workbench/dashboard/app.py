@@ -242,7 +242,7 @@ class Dashboard(ipywidgets.GridBox):
             return await history_page(within, go, place.record)
         if place.entity == IMPORT:
             return await import_page(
-                within, go, lambda: self.tasks.start(self._draw_nav(world, mine))
+                within, go, lambda: self.tasks.start(self._draw_nav(self.world, self.mine))
             )
         if place.entity == EXPORT:
             return await export_page(within)

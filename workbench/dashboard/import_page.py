@@ -177,7 +177,7 @@ class ImportView(Panel):
             place = Place(self._within.world.id, HISTORY, changeset)
             words = "See it in the history, where it can be undone"
             parts.append(_button(words, f"go:{place}"))
-        if left_out:
+        if left_out and self.model.rejects():
             was = "was" if left_out == 1 else "were"
             words = (
                 f"{_rows(left_out)} {was} left out. Save what was, mend it where the column "

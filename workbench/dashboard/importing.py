@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -29,7 +29,6 @@ ENDINGS = (
     *(".parquet", ".pq", ".arrow", ".arrows", ".feather"),
 )
 _KINDS = "CSV, TSV, Excel, JSON, JSON lines, Parquet and Arrow"
-_SETS_LOOKED_AT = 5
 
 CHOOSE, PLANNING, PLANNED, IMPORTING, DONE = "choose", "planning", "planned", "importing", "done"
 
@@ -58,6 +57,7 @@ class ImportModel(UnderWay):
         self.plan: Plan | None = None
         self.report: LoadReport | None = None
         self._readings: dict[str, Reading] = {}
+        self._turn = asyncio.Lock()  # files are looked at in the order of what is asked
 
     @property
     def rows(self) -> int:
@@ -79,28 +79,26 @@ class ImportModel(UnderWay):
             name = self.inbox.get(key).name
             self.inbox.drop(key)
             raise Refused(f"{name}: not all of it has come. Choose it again.")
-        await self._look()
+        async with self._changing():
+            pass
 
     async def drop(self, key: str) -> None:
-        self._require_rest()
-        self.inbox.drop(key)
-        await self._look()
+        async with self._changing():
+            self.inbox.drop(key)
 
     async def choose(self, key: str, table: str) -> None:
-        self._require_rest()
-        self.inbox.get(key)
-        self._readings[key] = replace(self._reading(key), table=table or None, columns={})
-        await self._look()
+        async with self._changing():
+            self.inbox.get(key)
+            self._readings[key] = replace(self._reading(key), table=table or None, columns={})
 
     async def mean(self, key: str, header: str, name: str) -> None:
-        self._require_rest()
-        self.inbox.get(key)
-        reading = self._reading(key)
-        columns = {one: mean for one, mean in reading.columns.items() if one != header}
-        if name:
-            columns[header] = name
-        self._readings[key] = replace(reading, columns=columns)
-        await self._look()
+        async with self._changing():
+            self.inbox.get(key)
+            reading = self._reading(key)
+            columns = {one: mean for one, mean in reading.columns.items() if one != header}
+            if name:
+                columns[header] = name
+            self._readings[key] = replace(reading, columns=columns)
 
     def _reading(self, key: str) -> Reading:
         from workbench.transfer.options import HOW_IT_IS
@@ -109,6 +107,28 @@ class ImportModel(UnderWay):
 
     def _here(self) -> list[Arrived]:
         return [one for one in self.inbox.files.values() if one.is_whole]
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[None]:
+        """Look at the files after what is done here; one at a time, and while nothing runs."""
+        self._require_rest()
+        async with self._turn:
+            self._require_rest()  # it may have begun meanwhile
+            yield
+            await self._look()
+
+    async def _ready(self) -> None:
+        """Wait until all that was asked is done, and nothing runs.
+
+        Raises
+        ------
+        Refused
+            Something runs, or a file is not looked at yet.
+        """
+        async with self._turn:
+            self._require_rest()
+        if not self.inbox.files.keys() <= {one["key"] for one in self.files}:
+            raise Refused("Some files are still on their way. Wait for them, or remove them.")
 
     async def _look(self) -> None:
         """Recognise what is here; a plan of other files is none any more."""
@@ -140,8 +160,7 @@ class ImportModel(UnderWay):
 
     async def make_plan(self) -> None:
         """Work out what an import would do."""
-        if any(not one.is_whole for one in self.inbox.files.values()):
-            raise Refused("Some files are still on their way. Wait for them, or remove them.")
+        await self._ready()
         await self._run(PLANNING, self._plan(), then=PLANNED, back=CHOOSE)
 
     async def _plan(self) -> None:
@@ -156,28 +175,24 @@ class ImportModel(UnderWay):
 
     async def apply(self) -> None:
         """Do what the plan shows, or nothing."""
+        await self._ready()
         if self.plan is None or not self.rows or (self.plan.problems and not self.skips):
             raise Refused("There is no plan that can be carried out.")
         await self._run(IMPORTING, self._apply(self.plan), then=DONE, back=PLANNED)
 
     async def _apply(self, plan: Plan) -> None:
-        began = await history.clock(self._wb.database)
         rejects = self.inbox.folder / "rejects"
         try:
             self.report = await plan.apply(progress=self.note, rejects=rejects)
         except asyncio.CancelledError:
-            if await self._is_written(began):  # it was too late
-                self.said = "It could not be cancelled any more: everything is written."
-            raise
+            made = plan.changeset
+            if made is None or not await history.is_there(self._wb.database, made):
+                raise
+            self.report = replace(plan.report, written=True, changeset=made)
+            self.said = "It could not be cancelled any more: everything is written."
         except PlanMoved:
             self.plan = None
             raise
-
-    async def _is_written(self, began: datetime) -> bool:
-        database = self._wb.database
-        which = history.Which(world=self._world.id, by=database.userid, since=began)
-        found = await history.changesets(database, which=which, limit=_SETS_LOOKED_AT)
-        return any((one["reason"] or "").startswith("import of ") for one in found)
 
     def rejects(self) -> dict[str, tuple[Path, str]]:
         """Return the files of rows that were left out, by what they are of, and their names."""
@@ -195,11 +210,10 @@ class ImportModel(UnderWay):
 
     async def start_again(self) -> None:
         """Let go of all files."""
-        self._require_rest()
-        for key in list(self.inbox.files):
-            self.inbox.drop(key)
-        self._readings.clear()
-        await self._look()
+        async with self._changing():
+            for key in list(self.inbox.files):
+                self.inbox.drop(key)
+            self._readings.clear()
 
     def close(self) -> None:
         """End what is under way, and remove all files."""
@@ -210,9 +224,6 @@ class ImportModel(UnderWay):
     async def _run(
         self, stage: str, work: Coroutine[Any, Any, None], *, then: str, back: str
     ) -> None:
-        if self.running:
-            work.close()
-        self._require_rest()
         self.problem = self.said = ""
         self.step, self.stage = None, stage
         well = False

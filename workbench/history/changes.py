@@ -31,6 +31,7 @@ __all__ = [
     "diff",
     "fields",
     "history",
+    "is_there",
     "names_of",
     "trash",
 ]
@@ -180,6 +181,14 @@ async def clock(database: Database) -> datetime:
             now = await connection.scalar(text("SELECT clock_timestamp()"))
     assert isinstance(now, datetime)
     return now
+
+
+async def is_there(database: Database, changeset: UUID) -> bool:
+    """Return whether a changeset of one's own was committed."""
+    asked = text("SELECT EXISTS (SELECT FROM history.changeset WHERE id = :id)")
+    async with database.reading() as connection:
+        with translated():
+            return bool(await connection.scalar(asked, {"id": changeset}))
 
 
 async def names_of(

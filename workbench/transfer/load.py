@@ -12,15 +12,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import text
 
 from workbench.database.engine import Database
 from workbench.entities import STORED
-from workbench.errors import (
-    BadSettings,
-)
+from workbench.errors import BadSettings
 from workbench.history.undo_sql import OWN
 from workbench.transfer import apply
 from workbench.transfer.counting import count_anew
@@ -70,6 +69,7 @@ async def load(
     on_problem: OnProblem = "stop",
     rejects: Path | None = None,
     inspect: Inspect | None = None,
+    on_written: Callable[[UUID | None], None] | None = None,
 ) -> LoadReport:
     """Import a folder, files, or tables in memory.
 
@@ -103,6 +103,8 @@ async def load(
         The folder for these files; without it each lies beside its source.
     inspect
         Looks at the plan before it is carried out, and may stop it by an error.
+    on_written
+        Called with the changeset before the commit: who cancels learns by it if that was too late.
 
     Returns
     -------
@@ -132,7 +134,10 @@ async def load(
         left_out.discard()  # of an attempt that was undone
         attempts.counted.clear()
         made = _Import(database, opened, known, world, watch, left_out, attempts)
-        return await made.run(dry_run=dry_run, add_only=add_only, inspect=inspect)
+        report = await made.run(dry_run=dry_run, add_only=add_only, inspect=inspect)
+        if on_written is not None:
+            on_written(report.changeset)
+        return report
 
     async def whole() -> LoadReport:
         if not database.in_transaction:

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pyarrow as pa
@@ -60,6 +61,8 @@ class Plan:
         Counts by table, problems and notes, as of a dry run.
     on_problem
         Whether problems keep it from being applied, or rows that have some are left out.
+    changeset
+        What the history has of the last `apply`, known before that is committed.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Plan:
         self._about = about
         self.report: LoadReport = about.report()
         self.on_problem: OnProblem = about.on_problem
+        self.changeset: UUID | None = None
 
     @property
     def updates(self) -> pa.Table:
@@ -139,6 +143,7 @@ class Plan:
             on_problem=self.on_problem,
             rejects=None if rejects is None else Path(rejects),
             inspect=compare,
+            on_written=partial(setattr, self, "changeset"),
         )
 
     def _spool(self) -> Spool:
