@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 from workbench.dashboard import Dashboard, Place
 from workbench.dashboard.past import Past
 from workbench.widgets.content import Content
+from workbench.widgets.dialog import Messages
 
 
 @pytest.fixture
@@ -189,3 +191,25 @@ async def trashed_worlds(workspace):
     made = Dashboard(workspace)
     await made.show()
     return made.page.children[-1].nodes
+
+
+def open_channels() -> set[str]:
+    return {key for key, one in _instances.items() if isinstance(one, Messages)}
+
+
+async def test_a_page_that_is_left_keeps_no_channel_for_questions(wb, denmark):
+    persona = await wb.personas.add(name="Yorick", worldid=denmark.id)
+    dashboard = Dashboard(wb, Place(denmark.id))
+    await dashboard.show()
+    before = open_channels()
+    for place in (
+        Place(denmark.id, "persona", persona.id),
+        Place(denmark.id, "trash"),
+        Place(denmark.id, "history"),
+        Place(),
+        Place(denmark.id),
+    ):
+        dashboard.state.go(place)
+        await dashboard.tasks.settled()
+    assert dashboard.state.problem == ""
+    assert open_channels() == before

@@ -95,6 +95,30 @@ async def test_a_form_that_is_only_read_shows_what_is_marked_up(source):
     assert isinstance(form.fields["description"].control, Prose)
 
 
+async def test_each_of_two_texts_that_are_marked_up_is_read_once_for_a_row(source):
+    asked = []
+
+    class Counting(Writing):
+        async def read(self, text):
+            asked.append(text)
+            assert len(asked) < 10
+            return await super().read(text)
+
+    columns = [Column(name, name, "long", marked_up=True) for name in ("description", "notes")]
+    source.columns = [Column("name", "Name"), *columns]
+    form = RecordForm(source, writing=Counting())
+    row = {"id": "r1", "version": 1, "name": "N", "__fixed": True}
+    form.load({**row, "description": "*one*", "notes": "**two**"})
+    await form.tasks.settled()
+    assert asked == ["*one*", "**two**"]
+    assert "one" in str(form.reading.nodes)
+    assert "*one*" not in str(form.reading.nodes)
+    form.load({**row, "description": "*three*", "notes": "**two**"})
+    await form.tasks.settled()
+    assert asked[2:] == ["*three*", "**two**"]
+    assert set(form._read) == {"*three*", "**two**"}
+
+
 def test_without_anybody_who_knows_the_records_a_field_is_plain_text(source):
     source.columns = [Column("description", "Description", "long", marked_up=True)]
     form = RecordForm(source)

@@ -38,15 +38,21 @@ class Within:
 
 
 class Listing(ABC):
-    """The lines of a page; `content` shows them, `messages` asks before what is hard to undo.
+    """The lines of a page; `content` shows them.
 
     `done` and `run` are those of `Within`.
+
+    Attributes
+    ----------
+    messages
+        Asks before what is hard to undo; there on a page of the listing's own only, which shows it.
     """
+
+    messages: Messages
 
     def __init__(self, done: Done, run: Run) -> None:
         self._done, self._run = done, run
         self.more = False
-        self.messages = Messages()
         self.content = Content(on_action=self.act)
 
     @abstractmethod
@@ -94,6 +100,7 @@ async def listing_page(listing: Listing, heading: str, what: str, standing: Stan
     """Return the widgets of a page that shows nothing else; `what` says what it lists."""
     await listing.load()
     listing.show()
+    listing.messages = Messages()
     words = element("p", what, kind="wb-soft")
     head = Content(element("h1", heading), words, reading_note(standing))
     return [head, listing.content, listing.messages]

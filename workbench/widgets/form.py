@@ -99,6 +99,7 @@ class RecordForm(Panel):
 
     def load(self, row: Mapping[str, Any] | None) -> None:
         """Show `row`; None shows that no row is chosen."""
+        self._read.clear()
         self.model.load(row)
 
     async def save(self) -> None:
@@ -184,12 +185,12 @@ class RecordForm(Panel):
         if self._writing is None or not column.marked_up:
             return [words]
         if words not in self._read:
-            self._read = {words: []}
+            self._read[words] = []
             self.tasks.start(self._make_ready(self._writing, words))
         return [*self._read[words]] or [words]
 
     async def _make_ready(self, writing: Writing, words: str) -> None:
-        self._read = {words: await writing.read(words)}
+        self._read[words] = await writing.read(words)
         self._show()
 
     def _show(self, _change: object = None) -> None:
