@@ -58,7 +58,7 @@ _UNEXPECTED = (
 
 
 class Dashboard(ipywidgets.GridBox):
-    """Everything editors see: worlds, one world, and a grid with a form for each entity.
+    """Everything editors see: all worlds, and the pages of each, as `Place` tells them.
 
     Callbacks only change `state`; the page that it names is then made and shown.
     """

@@ -23,10 +23,11 @@ _WORLDS, _WORLD = "worlds", "world"
 
 @dataclass(frozen=True)
 class Place:
-    """A page: all worlds, one world, its members, or the records of one entity in it.
+    """A page: all worlds, one world, the records of one entity in it, one record, one of `PAGES`.
 
     `entity` is the name of the page in a world: an entity's, one of `PAGES`, None for the overview.
-    In the history, `record` is a set of changes.
+    With an entity, `record` is one of its records, which has a page of its own; in the history it
+    is a set of changes.
 
     >>> Place.parse("persona/0198c6f0-0000-7000-8000-000000000001").entity
     'persona'

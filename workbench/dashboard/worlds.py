@@ -20,7 +20,9 @@ from workbench.workspace import Workspace
 Go = Callable[[str], Coroutine[Any, Any, None]]
 
 _CARDS = 12
-_EMPTY = "There is no world yet. Add one below, or import files with “workbench import”."
+_EMPTY = (
+    "There is no world yet. Add one below: its page Import takes files, as “workbench import” does."
+)
 _NOTHING_SHARED = "There is no world that you may read yet. Ask somebody who has one to share it."
 
 
