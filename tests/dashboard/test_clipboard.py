@@ -68,3 +68,20 @@ async def test_cells_are_pasted_over_the_focused_one_after_a_look(reader, there,
         "Line 1, name", timeout=PLANNED_MS
     )
     assert reader.problems == []
+
+
+async def test_what_would_be_a_formula_leaves_as_text(reader, there, lyonesse):
+    page = reader.page
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await there.personas.add(name="=1+1", kind="-5", worldid=lyonesse.id)
+    await reader.open("Lyonesse", "Personas")
+    await page.locator(".ag-row[row-id] input[type=checkbox]").first.check()
+    await page.keyboard.press("Control+c")
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied.split("\n")[1].startswith("'=1+1\t")
+    assert "\t-5\t" in copied
+    await page.locator(".ag-row[row-id] input[type=checkbox]").first.uncheck()
+    await reader.cell("=1+1", "name").click()
+    await page.keyboard.press("Control+c")
+    assert await page.evaluate("navigator.clipboard.readText()") == "'=1+1"
+    assert reader.problems == []

@@ -99,6 +99,46 @@ async def test_references_are_pasted_by_name_into_the_world_of_the_grid(wb, denm
     assert (added.actid, added.locationid) == (act.id, castle.id)
 
 
+async def test_what_a_grid_shows_is_found_again_by_the_words_that_it_shows(wb, denmark):
+    """References are shown by their display names, and an act without its story."""
+    stories = [await wb.stories.add(name=n, worldid=denmark.id) for n in ("Hamlet", "Amleth")]
+    acts = [await wb.acts.add(name=f"Act {n}", storyid=s.id) for n, s in enumerate(stories)]
+    scene = await wb.scenes.add(name="Scene 1", actid=acts[0].id)
+    castle = await wb.locations.add(name="kronborg", display_name="Elsinore", worldid=denmark.id)
+    other = await wb.locations.add(name="Elsinore", display_name="The town", worldid=denmark.id)
+    grid = Grid(RepositorySource(wb.scenes, denmark.id))
+    text = "Name|Act|Location\nScene 1|Act 0|Elsinore\nScene 2|Act 1|The town"
+    plan = await paste(grid, text)
+    assert (plan["changed"], plan["added"], plan["problems"]) == (1, 1, [])
+    await now(grid)
+    assert (await wb.scenes.get(scene.id)).locationid == castle.id
+    added = (await wb.scenes.find(name="Scene 2", world=denmark)).records[0]
+    assert (added.actid, added.locationid) == (acts[1].id, other.id)
+    await paste(grid, "Act 1|kronborg", fields=["actid", "locationid"])
+    await now(grid)
+    moved = await wb.scenes.get(scene.id)
+    assert (moved.actid, moved.locationid) == (acts[1].id, castle.id)
+
+
+async def test_words_that_stand_for_several_records_or_for_none_are_refused(wb, denmark):
+    for name in ("Hamlet", "Amleth"):
+        story = await wb.stories.add(name=name, worldid=denmark.id)
+        act = await wb.acts.add(name="Act I", storyid=story.id)
+    await wb.scenes.add(name="Scene 1", actid=act.id)
+    grid = Grid(RepositorySource(wb.scenes, denmark.id))
+    with pytest.raises(InvalidDraft, match=r"2 acts are called “Act I”.*columns for story and act"):
+        await paste(grid, "Name|Act\nScene 2|Act I")
+    with pytest.raises(InvalidDraft, match="no act is called “Act V”"):
+        await paste(grid, "Act V", fields=["actid"])
+
+
+async def test_a_text_that_was_kept_from_being_a_formula_comes_back(wb, denmark, personas):
+    await paste(personas, "'=1+1\n'tis", fields=["kind"])
+    await now(personas)
+    found = await kinds(wb, denmark)
+    assert (found["P0"], found["P1"]) == ("=1+1", "'tis")
+
+
 async def test_what_moved_since_it_was_shown_is_refused_whole(wb, denmark, personas):
     await paste(personas, "king\nqueen", fields=["kind"])
     other = (await wb.personas.find(name="P1", world=denmark)).records[0]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import Select, case, or_, select
 
 from workbench.database.engine import Database
 from workbench.database.translate import translated
@@ -16,7 +17,7 @@ from workbench.store.names import label_of
 from workbench.store.search import narrowed
 from workbench.widgets.source import Choice
 
-__all__ = ["choices"]
+__all__ = ["choices", "shown_as"]
 
 _LOOKUP_ROWS = 30
 
@@ -52,3 +53,27 @@ async def choices(
                 Choice(str(id_), label, detail if isinstance(detail, str) else "")
                 for id_, label, detail in found
             ]
+
+
+async def shown_as(
+    database: Database, target: Entity[Any, Any], words: Collection[str], world: UUID
+) -> dict[str, list[UUID]]:
+    """Return for each of `words` the live records of `world` that are shown by it.
+
+    Where none is, those that have it for a name.
+    """
+    table = target.table
+    shown, name = label_of(target, table), table.c[target.label]
+    statement = select(table.c.id, shown, name).where(
+        table.c.worldid == world,
+        table.c.deleted_at.is_(None),
+        or_(shown.in_(words), name.in_(words)),
+    )
+    async with database.reading() as connection:
+        with translated(target.name):
+            rows = (await connection.execute(statement)).all()
+    return {
+        word: [id_ for id_, label, _ in rows if label == word]
+        or [id_ for id_, _, own in rows if own == word]
+        for word in words
+    }

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from workbench.database.engine import Database
+from workbench.editing.choices import shown_as
+from workbench.entities import ENTITIES
 from workbench.entities.base import Entity
 from workbench.errors import InvalidDraft, Problem
+from workbench.transfer.lookups import lookups
 from workbench.transfer.pasted import header_of, plan_of
 from workbench.transfer.proposal import Plan
 from workbench.widgets.source import Column, Pasted, Row
@@ -44,7 +48,7 @@ async def pasted(
     database: Database,
     entity: Entity[Any, Any],
     columns: Sequence[Column],
-    world: str | None,
+    world: UUID | None,
     *,
     cells: Sequence[Sequence[str]],
     fields: Sequence[str],
@@ -56,7 +60,7 @@ async def pasted(
     Parameters
     ----------
     world
-        The world of rows that are new.
+        The world of rows that are new, and of what rows refer to.
     fields
         The columns that the cells lie over, if their first line names none.
     rows
@@ -67,44 +71,94 @@ async def pasted(
     Raises
     ------
     InvalidDraft
-        The cells do not fit over the columns.
+        The cells do not fit over the columns, or it is not clear what they refer to.
     """
     titles = {column.title.casefold(): _header(entity, column.field) for column in columns}
     header = header_of(entity, cells[0], titles) if len(cells) > 1 else None
-    given: dict[str, list[str | None]] = {}
     if header is not None:
         fixed = [_header(entity, column.field) for column in columns if not column.editable]
-        for place, name in enumerate(header):
-            if name not in fixed:
-                given[name] = [line[place] or None for line in cells[1:]]
-        below: Sequence[Row] = ()
-        count = len(cells) - 1
+        given = {
+            name: [line[place] or None for line in cells[1:]]
+            for place, name in enumerate(header)
+            if name not in fixed
+        }
     else:
-        below, count = rows[: len(cells)], len(cells)
-        for place, column in enumerate(_over(columns, fields, len(cells[0]))):
-            given[_header(entity, column.field)] = [line[place] or None for line in cells]
-        given["id"] = [*(row["id"] for row in below), *[None] * (count - len(below))]
-        if entity.label not in given:
-            given[entity.label] = [str(row[entity.label]) for row in below]
-        parent = entity.parent_column
-        if parent is not None and parent != "worldid":
-            given[parent] = [row[parent] for row in below]
-        _complete(given, count)
+        given = _over(entity, columns, cells, fields, rows)
     for column in columns:
-        if column.kind == "tags" and column.field in given:
-            given[column.field] = [_tags(cell) for cell in given[column.field]]
+        name = _header(entity, column.field)
+        if column.kind == "tags" and name in given:
+            given[name] = [_tags(cell) for cell in given[name]]
+        if column.kind == "reference" and name in given and name != column.field:
+            await _refer(database, entity, column, world, given)
     if entity.in_world:
-        worlds = [row["worldid"] for row in below]
-        given["worldid"] = [*worlds, *[world] * (count - len(below))]
+        count = len(next(iter(given.values())))
+        below = rows if header is None else ()
+        worlds = [row["worldid"] for row in below[:count]]
+        new = None if world is None else str(world)
+        given["worldid"] = [*worlds, *[new] * (count - len(worlds))]
     return PastedRows(await plan_of(database, entity, given), entity.plural, wrote)
 
 
-def _complete(given: dict[str, list[str | None]], count: int) -> None:
-    for cells in given.values():
-        cells += [None] * (count - len(cells))
+def _over(
+    entity: Entity[Any, Any],
+    columns: Sequence[Column],
+    cells: Sequence[Sequence[str]],
+    fields: Sequence[str],
+    rows: Sequence[Row],
+) -> dict[str, list[str | None]]:
+    """Return the columns of an import that puts `cells` over `rows`."""
+    below = rows[: len(cells)]
+    given: dict[str, list[str | None]] = {
+        "id": [row["id"] for row in below],
+        entity.label: [str(row[entity.label]) for row in below],
+    }
+    parent = entity.parent_column
+    if parent is not None and parent != "worldid":
+        given[parent] = [row[parent] for row in below]
+    for known in given.values():
+        known += [None] * (len(cells) - len(known))
+    for place, column in enumerate(_under(columns, fields, len(cells[0]))):
+        given[_header(entity, column.field)] = [line[place] or None for line in cells]
+    return given
 
 
-def _over(columns: Sequence[Column], fields: Sequence[str], width: int) -> list[Column]:
+async def _refer(
+    database: Database,
+    entity: Entity[Any, Any],
+    column: Column,
+    world: UUID | None,
+    given: dict[str, list[str | None]],
+) -> None:
+    """Put ids in place of the words by which a grid shows records.
+
+    What no record is shown by is left to the import, which knows records by name; but not where
+    it needs to be told what contains them, as of an act its story.
+    """
+    name = _header(entity, column.field)
+    target = ENTITIES[entity.references[column.field]]
+    above = [step.level for lookup in lookups(entity.name) if lookup.level == name
+             for step in lookup.path[:-1]]  # fmt: skip
+    if world is None or not target.in_world or any(level in given for level in above):
+        return
+    words = given.pop(name)
+    found = await shown_as(database, target, {word for word in words if word}, world)
+    for word, ids in found.items():
+        if len(ids) > 1 or (above and not ids):
+            how = f"{len(ids)} {target.plural} are" if ids else f"no {target.name} is"
+            way = f" Paste it with columns for {' and '.join([*above, name])}." if above else ""
+            raise InvalidDraft({column.field: f"In this world {how} called “{word}”.{way}"})
+    ids: list[str | None] = [
+        str(found[word][0]) if word and found[word] else None for word in words
+    ]
+    if any(ids) or above:
+        given[column.field] = ids
+    left = [None if one else word for word, one in zip(words, ids, strict=True)]
+    if not above and (any(left) or not any(ids)):
+        given[name] = left
+
+
+def _under(columns: Sequence[Column], fields: Sequence[str], width: int) -> list[Column]:
+    """Return the `width` columns that cells lie over."""
     by_field = {column.field: column for column in columns}
     over = [by_field[field] for field in fields if field in by_field][:width]
     if len(over) < width:

@@ -217,7 +217,7 @@ class RepositorySource:
             self.database,
             self.entity,
             self.columns,
-            None if world is None else str(world),
+            world,
             cells=cells,
             fields=fields,
             rows=rows,
@@ -381,12 +381,12 @@ def editor(source: RepositorySource, **traits: object) -> Editor:
     """
     entity = source.entity
     if source.role == "viewer":
-        traits = {"can_add": False, "can_remove": False, **traits}
+        traits = {"can_add": False, "can_remove": False, "can_paste": False, **traits}
     made = Editor(source, noun=entity.name, plural=entity.plural, writing=source.writing, **traits)
 
     async def withdraw() -> None:
         if not await source.may_add():
-            made.grid.can_add = made.grid.can_remove = False
+            made.grid.can_add = made.grid.can_remove = made.grid.can_paste = False
 
     made.grid.observe(lambda _: made.tasks.start(withdraw()), "refused")
     return made

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from workbench.database.engine import Database
 from workbench.entities import Stored
+from workbench.transfer.formulas import rearmed
 from workbench.transfer.headers import known_columns, meaning
 from workbench.transfer.proposal import Plan, make_plan
 
@@ -31,6 +32,10 @@ def header_of(
 async def plan_of(
     database: Database, stored: Stored[Any, Any], columns: Mapping[str, Sequence[str | None]]
 ) -> Plan:
-    """Return what an import of texts would do, by the columns of their table."""
-    table = pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
+    """Return what an import of texts would do, by the columns of their table.
+
+    An apostrophe that keeps a text from being a formula is taken off, as of a file's.
+    """
+    texts = {name: pa.array(cells, pa.string()) for name, cells in columns.items()}
+    table = pa.table({name: rearmed(cells) for name, cells in texts.items()})
     return await make_plan(database, {stored.plural: table})

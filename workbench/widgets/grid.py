@@ -17,6 +17,7 @@ from workbench.widgets.rpc import Handler, Rpc
 from workbench.widgets.source import (
     Edit,
     Filter,
+    Page,
     Pasted,
     Pastes,
     Question,
@@ -46,7 +47,8 @@ class Grid(Rpc):
     `preset` holds values that a new row starts with, and `<field>__label` for references.
     `changed` is set to each row that was saved or added here, `removed` to the ids of each removal;
     `query` is that of the address of the grid's own page: while the browser is there, its address
-    tells filters, search and order. `can_paste` says whether the source takes cells of a spreadsheet;
+    tells filters, search and order;
+    `can_paste` says whether the source takes cells of a spreadsheet;
     `can_open` says whether rows have a page: Ctrl-Enter asks `on_open` for the one of a row.
     `question` is what was asked last: which rows are shown, and in which order.
     `refused` counts what was not allowed: rights may change while the grid is in sight.
@@ -134,6 +136,13 @@ class Grid(Rpc):
             del self._seen[next(iter(self._seen))]
 
     async def _page(self, args: Mapping[str, Any]) -> object:
+        asked, page = await self._block(args)
+        self.question = asked
+        for row in page.rows:
+            self._see(row)
+        return {"rows": page.rows, "total": page.total, "last": page.last}
+
+    async def _block(self, args: Mapping[str, Any]) -> tuple[Question, Page]:
         asked = Question(_sort(args), _filters(args), args.get("search") or None)
         page = await self.source.page(
             max(0, int(args["start"])),
@@ -143,10 +152,7 @@ class Grid(Rpc):
             search=asked.search,
             total=False,
         )
-        self.question = asked
-        for row in page.rows:
-            self._see(row)
-        return {"rows": page.rows, "total": page.total, "last": page.last}
+        return asked, page
 
     async def _open(self, args: Mapping[str, Any]) -> None:
         if self.on_open is not None:
@@ -223,7 +229,9 @@ class Grid(Rpc):
         cells = [[str(cell) for cell in line] for line in args["cells"]]
         if not isinstance(self.source, Pastes):
             raise InvalidDraft({"*": f"{self.plural.capitalize()} cannot be pasted."})
-        if not cells or len(cells) > _MOST_ROWS_A_PASTE:
+        if not any(any(line) for line in cells):
+            raise InvalidDraft({"*": "There is nothing to paste."})
+        if len(cells) > _MOST_ROWS_A_PASTE:
             most = (
                 f"At most {_MOST_ROWS_A_PASTE:,} lines are pasted at once. Import them as a file."
             )
@@ -234,9 +242,9 @@ class Grid(Rpc):
         start = int(args["start"])
         while start >= 0 and len(rows) < len(cells):
             block = {**args, "start": start + len(rows), "count": len(cells) - len(rows)}
-            found = await self._rows_of(block)
-            rows += found
-            if len(found) < min(block["count"], _MOST_ROWS_A_BLOCK):
+            _, page = await self._block(block)
+            rows += map(dict, page.rows)
+            if len(page.rows) < min(block["count"], _MOST_ROWS_A_BLOCK):
                 break
         if start >= 0 and (not rows or rows[0]["id"] != args["at"]):
             raise InvalidDraft({"*": "The rows have moved meanwhile. Refresh, and paste again."})
@@ -244,17 +252,6 @@ class Grid(Rpc):
             cells, fields=[str(field) for field in args["fields"]], rows=rows
         )
         return {name: getattr(self._pasted, name) for name in _PASTED}
-
-    async def _rows_of(self, args: Mapping[str, Any]) -> Sequence[Row]:
-        page = await self.source.page(
-            int(args["start"]),
-            min(int(args["count"]), _MOST_ROWS_A_BLOCK),
-            sort=_sort(args),
-            filters=_filters(args),
-            search=args.get("search") or None,
-            total=False,
-        )
-        return [dict(row) for row in page.rows]
 
     async def _paste_now(self, _args: Mapping[str, Any]) -> None:
         if self._pasted is None:

@@ -12,7 +12,7 @@ import { type Condition, FILTERS_PIXELS } from "./grid/filters";
 import { focusRow, jump, type Question } from "./grid/jump";
 import { Outside } from "./grid/outside";
 import { settle } from "./grid/settle";
-import { copied, paste, shownColumns } from "./grid/paste";
+import { copied, disarmed, paste, shownColumns } from "./grid/paste";
 import { Widths } from "./grid/widths";
 import { toast } from "./messages";
 import { openRpc, Refusal, type Rpc } from "./rpc";
@@ -354,7 +354,7 @@ class GridView implements Watcher {
     const focus = api.getFocusedCell();
     const column = this.columns.find(({ field }) => field === focus?.column.getColId());
     const row = focus && api.getDisplayedRowAtIndex(focus.rowIndex)?.data;
-    const text = rows.length ? copied(api, this.columns, rows) : column && row ? asText(column, row[column.field], row) : null;
+    const text = rows.length ? copied(api, this.columns, rows) : column && row ? disarmed(asText(column, row[column.field], row)) : null;
     if (text === null) return;
     event.clipboardData?.setData("text/plain", text);
     event.preventDefault();
@@ -364,7 +364,7 @@ class GridView implements Watcher {
   private pasted(event: ClipboardEvent): void {
     const { api, el: host, rpc, plural } = this;
     const text = event.clipboardData?.getData("text/plain");
-    if (!api || !text || typing(event) || !this.model.get<boolean>("can_paste") || !this.model.get<boolean>("can_remove")) return;
+    if (!api || !text || typing(event) || !this.model.get<boolean>("can_paste")) return;
     event.preventDefault();
     const focus = api.getFocusedCell();
     const shown = shownColumns(api, this.columns).map(({ field }) => field);

@@ -48,6 +48,13 @@ export function cellsOf(text: string): string[][] {
   }
 }
 
+const BLANK = "\\u0001-\\u0020\\u007f\\u0085\\u00a0\\u00ad\\u034f\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff";
+const FORMULA = new RegExp(`^'*(?:[${BLANK}]*[=+@\\uff1d\\uff0b\\uff20\\u2212\\uff0d-]|[\\t\\r\\n])`);
+const NUMBER = /^[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?$/;
+
+/** A text that a spreadsheet would run, marked as text; as in the files that are exported. */
+export const disarmed = (cell: string): string => (FORMULA.test(cell) && !NUMBER.test(cell) ? `'${cell}` : cell);
+
 /** Tab-separated lines of `cells`, which `cellsOf` gives back. */
 export const linesOf = (cells: string[][]): string =>
   cells.map((line) => line.map((cell) => (/[\t\r\n"]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join("\t")).join("\n");
@@ -56,7 +63,7 @@ export const linesOf = (cells: string[][]): string =>
 export function copied(api: GridApi<Row>, columns: Column[], rows: Row[]): string {
   const seen = shownColumns(api, columns);
   const some = seen.some((column) => column.editable) ? seen.filter((column) => column.editable) : seen;
-  return linesOf([some.map((column) => column.title), ...rows.map((row) => some.map((column) => asText(column, row[column.field], row)))]);
+  return linesOf([some.map((column) => column.title), ...rows.map((row) => some.map((column) => disarmed(asText(column, row[column.field], row))))]);
 }
 
 export function shownColumns(api: GridApi<Row>, columns: Column[]): Column[] {
