@@ -61,6 +61,13 @@ async def test_cells_are_pasted_over_the_focused_one_after_a_look(reader, there,
     await expect(reader.cell("Tristan", "kind")).to_have_text("knight")
     await page.keyboard.press("Control+z")
     await expect(reader.cell("Mark", "kind")).to_have_text("noble")
+    said = '"Who goes there?" she asks\t"Stand, ""and"" unfold"\t'
+    await page.evaluate("text => navigator.clipboard.writeText(text)", said)
+    await reader.cell("Mark", "display_name").click()
+    await page.keyboard.press("Control+v")
+    await expect(plan).to_contain_text('display_name: empty → "Who goes there?" she asks')
+    await expect(plan).to_contain_text('kind: noble → Stand, "and" unfold')
+    await plan.get_by_role("button", name="Cancel").click()
     await page.evaluate("navigator.clipboard.writeText('x'.repeat(300))")
     await reader.cell("Mark", "name").click()
     await page.keyboard.press("Control+v")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -24,17 +25,21 @@ async def personas(wb, denmark):
     return Grid(RepositorySource(wb.personas, denmark.id), noun="persona", plural="personas")
 
 
-async def paste(grid: Grid, text: str, *, start: int = 0, fields: Any = (), **asked: Any) -> Any:
+async def paste(
+    grid: Grid, text: str, *, start: int = 0, fields: Any = (), seen: int = 1, **asked: Any
+) -> Any:
     cells = [line.split("|") for line in text.split("\n")]
     given = {"cells": cells, "start": start, "fields": list(fields), **asked}
-    if "at" not in asked:
-        shown = (await grid.operations()["page"]({**given, "count": 1}))["rows"]
-        given["at"] = shown[0]["id"] if shown else ""
-    return await grid.operations()["paste"](given)
+    if "ids" not in asked:
+        shown = (await grid.operations()["page"]({**given, "count": seen}))["rows"]
+        given["ids"] = [row["id"] for row in shown]
+    plan = await grid.operations()["paste"](given)
+    grid.number = plan["number"]
+    return plan
 
 
 async def now(grid: Grid) -> None:
-    await grid.operations()["paste_now"]({})
+    await grid.operations()["paste_now"]({"number": grid.number})
 
 
 async def kinds(wb, world) -> dict[str, str | None]:
@@ -149,17 +154,43 @@ async def test_what_moved_since_it_was_shown_is_refused_whole(wb, denmark, perso
     assert (found["P0"], found["P1"]) == ("guard", "ghost")
 
 
-async def test_rows_that_moved_since_they_were_seen_are_not_pasted_over(wb, denmark, personas):
-    seen = (await wb.personas.find(name="P1", world=denmark)).records[0]
+async def test_cells_go_into_the_rows_that_are_in_sight_wherever_these_have_moved(
+    wb, denmark, personas
+):
+    seen = [one.id for one in (await wb.personas.find(world=denmark, limit=5)).records]
+    await wb.personas.add(name="A0", worldid=denmark.id)
+    first = await wb.personas.get(seen[1])
+    await wb.personas.update(first.id, {"name": "Zed"}, version=first.version)
+    await paste(
+        personas, "king\nqueen", start=1, ids=[str(id) for id in seen[1:3]], fields=["kind"]
+    )
+    await now(personas)
+    found = await kinds(wb, denmark)
+    assert (found["Zed"], found["P2"], found["P3"]) == ("king", "queen", "guard")
+
+
+async def test_rows_below_those_in_sight_must_follow_them_still(wb, denmark, personas):
+    seen = [one.id for one in (await wb.personas.find(world=denmark, limit=5)).records]
     await wb.personas.add(name="A0", worldid=denmark.id)
     with pytest.raises(InvalidDraft, match="moved"):
-        await paste(personas, "king", start=1, at=str(seen.id), fields=["kind"])
+        await paste(personas, "a\nb\nc", start=0, ids=[str(seen[0])], fields=["kind"])
+    await wb.personas.remove(seen[0])
+    with pytest.raises(InvalidDraft, match="moved"):
+        await paste(personas, "a", start=0, ids=[str(seen[0])], fields=["kind"])
+
+
+async def test_what_is_done_is_what_was_looked_at(wb, denmark, personas):
+    looked_at = await paste(personas, "king", fields=["kind"])
+    await paste(personas, "queen", start=2, fields=["kind"])
+    with pytest.raises(InvalidDraft, match="Something else was pasted"):
+        await personas.operations()["paste_now"]({"number": looked_at["number"]})
+    assert set((await kinds(wb, denmark)).values()) == {"guard"}
 
 
 async def test_a_plan_is_carried_out_once(wb, denmark, personas):
     await paste(personas, "king", fields=["kind"])
     await now(personas)
-    with pytest.raises(InvalidDraft, match="nothing to paste"):
+    with pytest.raises(InvalidDraft, match="Paste again"):
         await now(personas)
 
 
@@ -178,11 +209,25 @@ async def test_pasted_rows_are_one_changeset_that_can_be_undone(wb, denmark, per
         ("a|b", ["kind"], "2 columns wide; there are 1"),
         ("a", ["updated_at"], "Changed cannot be edited"),
         ("\n".join(["a"] * 10_001), ["kind"], "At most 10,000 lines"),
+        ("|" * 200, ["kind"], "lines of 200 cells"),
+        ("Name|name|Kind\nP1|P2|queen", (), "Two columns are called name"),
     ],
 )
 async def test_cells_that_do_not_fit_are_refused(personas, text, fields, says):
     with pytest.raises(InvalidDraft, match=says):
         await paste(personas, text, fields=fields)
+
+
+async def test_a_wide_line_takes_no_memory_for_the_short_ones(personas):
+    cells = [["a"]] * 9_999 + [["b"] * 200_000]
+    given = {"cells": cells, "start": 0, "ids": [], "fields": ["kind"]}
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidDraft, match="Import them as a file"):
+            await personas.operations()["paste"](given)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_viewer_pastes_nothing(wb, denmark, personas, sign_in):

@@ -237,3 +237,15 @@ async def test_a_third_version_is_combined_with_what_both_began_with(model):
     model.merge(elsewhere(model, description="What happens in scene 1, the first."))
     model.merge(elsewhere(model, description="What happens in scene 1, the first one."))
     assert model.combined["description"] == "What will happen in scene 1, the first one."
+
+
+def test_a_conflict_stays_open_when_something_else_of_the_row_changes(model):
+    model.enter("description", "mine")
+    model.merge(elsewhere(model, description="theirs"))
+    assert model.conflicts == {"description": "theirs"}
+    model.changed_elsewhere(elsewhere(model, position=7))
+    model.show_newer()
+    assert model.conflicts == {"description": "theirs"}
+    assert model.status == "refused"
+    model.merge(elsewhere(model, description="mine"))
+    assert model.conflicts == {}

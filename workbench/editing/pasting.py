@@ -76,6 +76,8 @@ async def pasted(
     titles = {column.title.casefold(): _header(entity, column.field) for column in columns}
     header = header_of(entity, cells[0], titles) if len(cells) > 1 else None
     if header is not None:
+        if twice := {name for name in header if header.count(name) > 1}:
+            raise InvalidDraft({"*": f"Two columns are called {' and '.join(sorted(twice))}."})
         fixed = [_header(entity, column.field) for column in columns if not column.editable]
         given = {
             name: [line[place] or None for line in cells[1:]]
@@ -142,9 +144,9 @@ async def _refer(
         return
     words = given.pop(name)
     found = await shown_as(database, target, {word for word in words if word}, world)
-    for word, ids in found.items():
-        if len(ids) > 1 or (above and not ids):
-            how = f"{len(ids)} {target.plural} are" if ids else f"no {target.name} is"
+    for word, meant in found.items():
+        if len(meant) > 1 or (above and not meant):
+            how = f"{len(meant)} {target.plural} are" if meant else f"no {target.name} is"
             way = f" Paste it with columns for {' and '.join([*above, name])}." if above else ""
             raise InvalidDraft({column.field: f"In this world {how} called “{word}”.{way}"})
     ids: list[str | None] = [

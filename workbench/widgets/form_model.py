@@ -150,7 +150,8 @@ class FormModel(traitlets.HasTraits):
         clashing = {
             field: current.get(field)
             for field in typed
-            if current.get(field) not in (self.stored.get(field), typed[field])
+            if current.get(field) != typed[field]
+            and (field in self.conflicts or current.get(field) != self.stored.get(field))
         }
         open_still = {f: base for f, base in self._bases.items() if f in self.conflicts}
         self._bases = {f: open_still.get(f, self.stored.get(f)) for f in clashing}

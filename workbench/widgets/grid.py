@@ -12,6 +12,7 @@ import traitlets
 from workbench.errors import InvalidDraft, NotAllowed
 from workbench.widgets.bulk import Bulk, outcome, verbs
 from workbench.widgets.merging import COMBINED, merged
+from workbench.widgets.pasting import SHOWN, lines_of, rows_under
 from workbench.widgets.place import fits, index_of
 from workbench.widgets.rpc import Handler, Rpc
 from workbench.widgets.source import (
@@ -33,10 +34,6 @@ __all__ = ["Grid"]
 _MOST_ROWS_A_BLOCK = 1_000
 _ROWS_REMEMBERED = 4_000
 _MOST_ROWS_A_CHANGE = 5_000
-_MOST_ROWS_A_PASTE = 10_000
-_PASTED = (
-    "added", "changed", "unchanged", "cells", "shown", "names", "problems", "more_problems",
-)  # fmt: skip
 
 
 class Grid(Rpc):
@@ -82,6 +79,7 @@ class Grid(Rpc):
         self.on_open: Callable[[str], Awaitable[None]] | None = None
         self._planned: tuple[list[Edit], str] = ([], "")
         self._pasted: Pasted | None = None
+        self._pastes = 0
         columns = [{**column.as_json(), "verbs": verbs(column)} for column in source.columns]
         super().__init__(columns=columns, **{"can_paste": isinstance(source, Pastes), **traits})
 
@@ -186,7 +184,9 @@ class Grid(Rpc):
         kinds = {column.field: column.kind for column in self.source.columns}
         if kinds.get(str(args["field"])) not in COMBINED:
             return None
-        return merged(args.get("base"), args.get("mine"), args.get("theirs"))
+        mine, theirs = args.get("mine"), args.get("theirs")
+        both = merged(args.get("base"), mine, theirs)
+        return None if both in (mine, theirs) else both
 
     async def _plan(self, args: Mapping[str, Any]) -> object:
         """Answer what a change of one column would do to rows; `_apply` does exactly that."""
@@ -226,36 +226,22 @@ class Grid(Rpc):
 
     async def _paste(self, args: Mapping[str, Any]) -> object:
         """Answer what pasted cells would do; `_paste_now` does exactly that."""
-        cells = [[str(cell) for cell in line] for line in args["cells"]]
         if not isinstance(self.source, Pastes):
             raise InvalidDraft({"*": f"{self.plural.capitalize()} cannot be pasted."})
-        if not any(any(line) for line in cells):
-            raise InvalidDraft({"*": "There is nothing to paste."})
-        if len(cells) > _MOST_ROWS_A_PASTE:
-            most = (
-                f"At most {_MOST_ROWS_A_PASTE:,} lines are pasted at once. Import them as a file."
-            )
-            raise InvalidDraft({"*": most})
-        width = max(map(len, cells))
-        cells = [[*line, *[""] * (width - len(line))] for line in cells]
-        rows: list[Row] = []
-        start = int(args["start"])
-        while start >= 0 and len(rows) < len(cells):
-            block = {**args, "start": start + len(rows), "count": len(cells) - len(rows)}
-            _, page = await self._block(block)
-            rows += map(dict, page.rows)
-            if len(page.rows) < min(block["count"], _MOST_ROWS_A_BLOCK):
-                break
-        if start >= 0 and (not rows or rows[0]["id"] != args["at"]):
-            raise InvalidDraft({"*": "The rows have moved meanwhile. Refresh, and paste again."})
-        self._pasted = await self.source.paste(
-            cells, fields=[str(field) for field in args["fields"]], rows=rows
-        )
-        return {name: getattr(self._pasted, name) for name in _PASTED}
+        cells, start, ids = lines_of(args["cells"]), int(args["start"]), list(args["ids"])
 
-    async def _paste_now(self, _args: Mapping[str, Any]) -> None:
-        if self._pasted is None:
-            raise InvalidDraft({"*": "There is nothing to paste. Paste again."})
+        async def following(place: int, count: int) -> Sequence[Row]:
+            block = {**args, "start": start + place, "count": count - place}
+            return [dict(row) for row in (await self._block(block))[1].rows]
+
+        rows = await rows_under(self.source, ids, len(cells), following) if start >= 0 else []
+        self._pasted = await self.source.paste(cells, fields=list(args["fields"]), rows=rows)
+        self._pastes += 1
+        return {"number": self._pastes, **{name: getattr(self._pasted, name) for name in SHOWN}}
+
+    async def _paste_now(self, args: Mapping[str, Any]) -> None:
+        if self._pasted is None or args["number"] != self._pastes:
+            raise InvalidDraft({"*": "Something else was pasted meanwhile. Paste again."})
         done, self._pasted = self._pasted, None
         with self._counting_refusals():
             await done.apply()

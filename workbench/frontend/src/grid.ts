@@ -370,8 +370,9 @@ class GridView implements Watcher {
     const shown = shownColumns(api, this.columns).map(({ field }) => field);
     const fields = shown.slice(Math.max(0, shown.indexOf(focus?.column.getColId() ?? "")));
     const start = focus ? focus.rowIndex : -1;
-    const at = api.getDisplayedRowAtIndex(start)?.data?.id ?? "";
-    void paste({ host, rpc, noun: this.model.get<string>("noun"), plural, text, fields, start, at, question: this.asked(api) })
+    const ids: string[] = [];
+    for (let id; start >= 0 && (id = api.getDisplayedRowAtIndex(start + ids.length)?.data?.id); ) ids.push(id);
+    void paste({ host, rpc, noun: this.model.get<string>("noun"), plural, text, fields, start, ids, question: this.asked(api) })
       .then((done) => done && toast(host, `Pasted: ${done}.`))
       .catch((why) => this.failed(why));
   }

@@ -11,6 +11,7 @@ const MOST_CHARACTERS = 8_000_000;
 const MOST_LINES = 10_000;
 
 interface Planned {
+  number: number;
   added: number;
   changed: number;
   unchanged: number;
@@ -28,11 +29,13 @@ export interface Pasting {
   plural: string;
   text: string;
   fields: string[];
-  /** The place and the id of the row with the focus; -1 if none has it. */
+  /** The place of the row with the focus, -1 if none has it, and the ids of the rows from there on. */
   start: number;
-  at: string;
+  ids: string[];
   question: Question;
 }
+
+const QUOTED = /^"(?:[^"]|"")*"$/;
 
 /** The cells of tab-separated lines; quotes hold line ends, tabs and doubled quotes. */
 export function cellsOf(text: string): string[][] {
@@ -42,8 +45,12 @@ export function cellsOf(text: string): string[][] {
     const found = cell.exec(text);
     if (!found) return [[text]]; // a quote that never ends: all of it is one cell
     const [, said, end] = found;
-    lines[lines.length - 1]!.push(said!.startsWith('"') && said!.length > 1 ? said!.slice(1, -1).replaceAll('""', '"') : said!);
-    if (cell.lastIndex >= text.length) return lines;
+    const line = lines[lines.length - 1]!;
+    line.push(QUOTED.test(said!) ? said!.slice(1, -1).replaceAll('""', '"') : said!);
+    if (cell.lastIndex >= text.length) {
+      if (end === "\t") line.push("");
+      return lines;
+    }
     if (end !== "\t") lines.push([]);
   }
 }
@@ -71,14 +78,14 @@ export function shownColumns(api: GridApi<Row>, columns: Column[]): Column[] {
 }
 
 /** Show what pasting would do, and do it if that is wanted; gives the words for what was done. */
-export async function paste({ host, rpc, noun, plural, text, fields, start, at, question }: Pasting): Promise<string> {
-  const cells = cellsOf(text.replace(/(\r\n|\n|\r)$/, ""));
+export async function paste({ host, rpc, noun, plural, text, fields, start, ids, question }: Pasting): Promise<string> {
+  const cells = text.length > MOST_CHARACTERS ? [] : cellsOf(text.replace(/(\r\n|\n|\r)$/, ""));
   const rows = (count: number) => `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
   if (text.length > MOST_CHARACTERS || cells.length > MOST_LINES) {
     await ask(host, "This is too much to paste", [make("p", {}, `At most ${MOST_LINES.toLocaleString("en")} lines and ${MOST_CHARACTERS / 1e6} million characters are pasted at once. Import them as a file.`)], [{ label: "Close", value: "" }]);
     return "";
   }
-  const plan = await rpc.call<Planned>("paste", { cells, fields, start, at, ...question });
+  const plan = await rpc.call<Planned>("paste", { cells, fields, start, ids: ids.slice(0, cells.length), ...question });
   const does = [plan.changed && `change ${rows(plan.changed)}`, plan.added && `add ${rows(plan.added)}`].filter(Boolean).join(" and ");
   const words = does ? `This would ${does}.` : "This would change nothing.";
   const stays = plan.unchanged ? ` ${rows(plan.unchanged)} would stay as they are.` : "";
@@ -101,6 +108,6 @@ export async function paste({ host, rpc, noun, plural, text, fields, start, at, 
     ...(bad || !does ? [] : [{ label: go, value: "go", style: "primary" as const }]),
   ]);
   if (answer !== "go") return "";
-  await rpc.call("paste_now", {});
+  await rpc.call("paste_now", { number: plan.number });
   return [plan.changed && `changed ${rows(plan.changed)}`, plan.added && `added ${rows(plan.added)}`].filter(Boolean).join(", ");
 }
