@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from uuid import UUID
 
 import pytest
 
 from workbench.dashboard import Dashboard, Place
+from workbench.dashboard import related as beside
 from workbench.dashboard.record import RecordPage
+from workbench.history import changes as history
+from workbench.widgets.source import Question
 
 
 @pytest.fixture
@@ -248,6 +253,96 @@ async def test_what_is_typed_stays_when_a_change_is_reverted(wb, denmark):
     await page.form.save()
     stored = await one(wb, "persona", "Hamlet")
     assert (stored.kind, stored.display_name) == ("noble", "typed")
+
+
+async def test_going_on_while_a_change_is_reverted_writes_nothing_into_the_next_record(
+    wb, denmark, monkeypatch
+):
+    hamlet, ophelia = await one(wb, "persona", "Hamlet"), await one(wb, "persona", "Ophelia")
+    await wb.personas.update(hamlet, kind="prince")
+    await wb.personas.update(ophelia, kind="prince")
+    made, page = await open_record(wb, "persona", "Hamlet")
+    (latest,) = reverts(page)
+    row, asked = page.source.row, []
+
+    async def row_then_next(id):
+        asked.append(id)
+        if len(asked) == 1:
+            await page.load(Place(denmark.id, "persona", ophelia.id), Question())
+        return await row(id)
+
+    monkeypatch.setattr(page.source, "row", row_then_next)
+    await revert(made, page, latest)
+    assert (await one(wb, "persona", "Hamlet")).kind == "noble"
+    assert (await one(wb, "persona", "Ophelia")).kind == "prince"
+    assert page.form.model.stored["id"] == str(ophelia.id)
+
+
+async def test_what_was_reverted_is_not_merged_into_the_form_of_another_record(wb, denmark):
+    claudius, ophelia = await one(wb, "persona", "Claudius"), await one(wb, "persona", "Ophelia")
+    _, page = await open_record(wb, "persona", "Ophelia")
+    page.place = Place(denmark.id, "persona", claudius.id)
+    await page._reverted()
+    assert page.form.model.stored["id"] == str(ophelia.id)
+
+
+async def test_of_two_quick_steps_the_latter_is_shown_whichever_is_read_first(
+    wb, denmark, monkeypatch
+):
+    hamlet, ophelia = await one(wb, "persona", "Hamlet"), await one(wb, "persona", "Ophelia")
+    await wb.personas.update(hamlet, kind="prince")
+    _, page = await open_record(wb, "persona", "Claudius")
+    row, reached, released = page.source.row, asyncio.Event(), asyncio.Event()
+
+    async def slowly(id):
+        if UUID(str(id)) == hamlet.id:
+            reached.set()
+            await released.wait()
+        return await row(id)
+
+    monkeypatch.setattr(page.source, "row", slowly)
+    first = asyncio.create_task(page.load(Place(denmark.id, "persona", hamlet.id), Question()))
+    await reached.wait()
+    await page.load(Place(denmark.id, "persona", ophelia.id), Question())
+    released.set()
+    await first
+    assert page.place.record == ophelia.id
+    assert page.form.model.stored["id"] == str(ophelia.id)
+    assert "Previous: Hamlet" in steps(page)
+    assert reverts(page) == []
+
+
+async def test_what_is_beside_a_record_is_of_the_one_that_was_asked_for_last(
+    wb, denmark, monkeypatch
+):
+    hamlet, ophelia = await one(wb, "persona", "Hamlet"), await one(wb, "persona", "Ophelia")
+    scene = await one(wb, "scene", "Scene 1")
+    await wb.scene_personas.add(sceneid=scene.id, personaid=hamlet.id)
+    await wb.personas.update(hamlet, kind="prince")
+    _, page = await open_record(wb, "persona", "Ophelia")
+    scenes, begun = section(page, "Scenes"), []
+    related, names_of = beside.related, history.names_of
+
+    async def related_then_next(*what, **limit):
+        begun.append(1)
+        if len(begun) == 1:
+            await scenes.load(ophelia.id)
+        return await related(*what, **limit)
+
+    monkeypatch.setattr(beside, "related", related_then_next)
+    await scenes.load(hamlet.id)
+    assert scenes.rows == []
+    begun.clear()
+
+    async def names_then_next(database, wanted):
+        begun.append(1)
+        if len(begun) == 1:
+            await page.past.of(ophelia.id)
+        return await names_of(database, wanted)
+
+    monkeypatch.setattr(history, "names_of", names_then_next)
+    await page.past.of(hamlet.id)
+    assert reverts(page) == []
 
 
 async def test_a_save_in_the_form_shows_among_the_changes(wb, denmark):

@@ -55,7 +55,7 @@ class RecordPage(Panel):
         self.messages = Messages()
         self.tasks = TaskSet()
         self.label = ""
-        self._among = Question()
+        self._coming, self._among = place, Question()
         self._beside: list[Choice | None] = []
         self.head = Content(on_action=go)
         self.portrait = Portrait(within.wb, self.form)
@@ -77,11 +77,14 @@ class RecordPage(Panel):
     async def load(self, place: Place, among: Question) -> None:
         """Show the record at `place`."""
         assert place.record is not None
+        self._coming = place
         row = await self.source.row(place.record)
         if row["worldid"] != str(place.world):
             raise NotFound(self.entity.name, place.record)
-        self.place, self._among = place, among
-        self._beside = await self.source.beside(place.record, among)
+        beside = await self.source.beside(place.record, among)
+        if self._coming != place:  # the reader went on meanwhile
+            return
+        self.place, self._among, self._beside = place, among, beside
         self.form.load(row)
         self._show_head(row)
         await self._load_beside()
@@ -110,7 +113,9 @@ class RecordPage(Panel):
     async def _reverted(self) -> None:
         """Show what was reverted; what is typed stays, upon the row as it is now."""
         assert self.place.record is not None
-        self.form.model.merge(await self.source.row(self.place.record))
+        row = await self.source.row(self.place.record)
+        if row["id"] == self.form.model.stored.get("id"):
+            self.form.model.merge(row)
         await self.refresh()
 
     def _saved(self, change: dict[str, Any]) -> None:

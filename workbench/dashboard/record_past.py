@@ -47,13 +47,11 @@ class RecordPast(Listing):
     async def load(self, *, further: bool = False) -> None:
         assert self.record is not None
         self._limit += _FURTHER * further
-        database = self._within.wb.database
-        rows = await history.history(database, self.record, limit=self._limit + 1)
+        database, record, limit = self._within.wb.database, self.record, self._limit
+        rows = await history.history(database, record, limit=limit + 1)
         found = [(str(key), list(of)) for key, of in groupby(rows, key=lambda row: row["change"])]
-        self.changes = dict(found[: self._limit])
-        self.more = len(found) > self._limit
         references = self._source.entity.references
-        self._names = await history.names_of(
+        names = await history.names_of(
             database,
             {
                 (references[row["column"]], UUID(row[side]))
@@ -63,18 +61,21 @@ class RecordPast(Listing):
                 if row[side]
             },
         )
+        if record == self.record:  # else another one is to be shown by now
+            self.changes, self._names = dict(found[:limit]), names
+            self.more = len(found) > limit
 
     async def do(self, verb: str, which: str) -> str:
         """Take back what still stands of a change; what was changed since stays."""
-        assert self.record is not None
+        record = self.changes[which][0]["record"]  # by the next line, another one may be shown
         rows = [row for row in self.changes[which] if row["column"] in self._titles]
-        now = await self._source.row(self.record)
+        now = await self._source.row(record)
         standing = [r for r in rows if now.get(r["column"]) == self._value(r, "after")]
         if not standing:
             return "All of it was changed again since: nothing was reverted."
         titles = ", ".join(self._titles[row["column"]].lower() for row in standing)
         await self._source.repository.update(
-            self.record,
+            record,
             {row["column"]: self._value(row, "before") for row in standing},
             version=now["version"],
             reason=f"reverted {titles}",

@@ -73,6 +73,8 @@ class RelatedRows(Panel):
             record,
             limit=self._limit + 1,
         )
+        if record != self.record:  # another one is to be shown by now
+            return
         self.rows, self.more = found[: self._limit], len(found) > self._limit
         if self.grid is not None:
             self.grid.refresh()
