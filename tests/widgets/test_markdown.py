@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
+
 from workbench.widgets.form import RecordForm
-from workbench.widgets.markdown import Mentioned, described, mention, mentions
+from workbench.widgets.markdown import MOST_CHARACTERS, Mentioned, described, mention, mentions
 from workbench.widgets.prose import Prose
 from workbench.widgets.source import Choice, Column
 
@@ -50,6 +52,25 @@ def test_a_link_to_a_record_has_its_name_of_now_or_the_words_of_its_own():
     assert (named["tag"], named["text"], worded["text"]) == ("a", "Mina Harker", "her")
     assert named["attributes"]["href"] == f"?place=persona/{UUID(int=1)}/{MINA}"
     assert mentions(text) == {("persona", UUID(MINA))}
+
+
+@pytest.mark.parametrize("begins", ["- ", "> ", "1. > "])
+def test_nothing_of_what_is_nested_is_left_out(begins):
+    inside = " " * len(begins) if begins[0] != ">" else begins
+    for depth in range(1, 60):
+        text = "\n".join(inside * n + f"{begins}w{n}w" for n in range(depth))
+        said = str(described(text, {}))
+        assert all(f"w{n}w" in said for n in range(depth))
+    nested = "\n".join("  " * n + "- x" for n in range(15))
+    assert str(described(nested, {})).count("'tag': 'ul'") == 15
+
+
+def test_every_record_that_a_text_can_name_is_looked_up_once():
+    known = mention("persona", MINA, "Mina")
+    others = {("thing", UUID(int=n)) for n in range(300)}
+    text = known * 2 + "".join(f"[](record:{entity}/{id})" for entity, id in others) + known
+    assert len(text) < MOST_CHARACTERS
+    assert mentions(text) == {("persona", UUID(MINA)), *others}
 
 
 def test_a_name_full_of_marks_is_a_link_all_the_same():

@@ -27,7 +27,7 @@ Mention: TypeAlias = tuple[str, UUID]
 MOST_CHARACTERS = 20_000
 """Longer texts are shown as they are: no text may keep the page waiting."""
 
-_MOST_MENTIONS = 200
+_MOST_LEVELS = 40  # of lists, two each: what lies deeper would be left out by the parser
 _RECORD = re.compile(r"record:([a-z]+)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _OUTSIDE = re.compile(r"(?:https?://|mailto:)[^\s<>\"'\\]+", re.IGNORECASE)
 _SPECIAL = re.compile(r"([\\\[\]`*_<>&!])")
@@ -62,11 +62,10 @@ def mention(entity: str, id: str, label: str) -> str:
 
 
 def mentions(text: str) -> set[Mention]:
-    """Return the records that `text` may link to."""
+    """Return the records that `text` may link to: all, which its length keeps to some hundreds."""
     if len(text) > MOST_CHARACTERS:
         return set()
-    found = _RECORD.finditer(text)
-    return {(one[1], UUID(one[2])) for one, _ in zip(found, range(_MOST_MENTIONS), strict=False)}
+    return {(one[1], UUID(one[2])) for one in _RECORD.finditer(text)}
 
 
 def described(text: str, known: Mapping[Mention, Mentioned]) -> list[Element]:
@@ -78,15 +77,17 @@ def described(text: str, known: Mapping[Mention, Mentioned]) -> list[Element]:
         The records that it links to and that the reader may see. Of others nothing is told, not
         even whether they exist.
     """
-    if len(text) > MOST_CHARACTERS:
-        return [element("p", text, kind="wb-verbatim")]
-    return _Drawing(known).blocks(_parser().parse(text))
+    if len(text) <= MOST_CHARACTERS:
+        tokens = _parser().parse(text)
+        if all(token.level < _MOST_LEVELS - 1 for token in tokens):
+            return _Drawing(known).blocks(tokens)
+    return [element("p", text, kind="wb-verbatim")]
 
 
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
+    made = MarkdownIt("commonmark", {"html": False, "maxNesting": _MOST_LEVELS})
     return made.disable(["html_block", "html_inline", "image", "reference"])
 
 
