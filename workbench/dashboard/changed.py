@@ -51,6 +51,17 @@ def short(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
+def field(title: str, before: object, after: object) -> Element:
+    """Describe how a field was changed, or is going to be."""
+    return element(
+        "div",
+        element("span", f"{title}: ", kind="wb-soft"),
+        element("span", short(before), kind="wb-before"),
+        element("span", " → "),
+        element("span", short(after), kind="wb-after"),
+    )
+
+
 def summary(changeset: Mapping[str, Any]) -> str:
     """Return what a changeset did, from the counts of its rows.
 

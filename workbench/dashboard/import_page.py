@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import traitlets
 
-from workbench.dashboard.changed import short
+from workbench.dashboard.changed import field
 from workbench.dashboard.importing import (
     CHOOSE,
     DONE,
@@ -24,6 +24,7 @@ from workbench.dashboard.listing import Within
 from workbench.dashboard.standing import reading_note
 from workbench.dashboard.state import HISTORY, Place
 from workbench.dashboard.under_way import choice, troubles, under_way
+from workbench.dashboard.world import Go
 from workbench.errors import WorkbenchError, problem_lines
 from workbench.widgets.content import Content, Element, element
 from workbench.widgets.download import Download
@@ -45,9 +46,7 @@ _SHOWN_NOTES = 20
 _KINDS = ("Read", "New", "Changed", "Unchanged", "Left out")
 
 
-async def import_page(
-    within: Within, go: Callable[[str], Awaitable[None]], done: Callable[[], object]
-) -> list[Any]:
+async def import_page(within: Within, go: Go, done: Callable[[], object]) -> list[Any]:
     """Return the widgets of the page.
 
     Parameters
@@ -73,7 +72,7 @@ class ImportView(Panel):
         model: ImportModel,
         within: Within,
         tables: list[str],
-        go: Callable[[str], Awaitable[None]],
+        go: Go,
         done: Callable[[], object],
     ) -> None:
         self.model, self._within, self._go, self._done = model, within, go, done
@@ -265,10 +264,7 @@ def _updates(plan: Plan) -> Element | None:
     lines = [
         element(
             "li",
-            element("span", f"{row['table']} “{row['name']}”, {row['column']}: "),
-            element("span", short(row["old"]), kind="wb-before"),
-            element("span", " → "),
-            element("span", short(row["new"]), kind="wb-after"),
+            field(f"{row['table']} “{row['name']}”, {row['column']}", row["old"], row["new"]),
         )
         for row in rows
     ]

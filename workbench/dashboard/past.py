@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from workbench.dashboard.changed import DONE, moment, short, summary
+from workbench.dashboard.changed import DONE, field, moment, summary
 from workbench.dashboard.listing import Listing, Within, button, listing_page
 from workbench.dashboard.state import STORY_ENTITIES, Place
 from workbench.dashboard.world import Go
@@ -123,14 +123,5 @@ def _record(rows: list[dict[str, Any]], world: UUID) -> Element:
     return element(
         "li",
         link(what, str(place)) if has_page else element("span", what),
-        *(
-            element(
-                "div",
-                element("span", f"{row['column']}: ", kind="wb-soft"),
-                element("span", short(row["before"]), kind="wb-before"),
-                element("span", " → "),
-                element("span", short(row["after"]), kind="wb-after"),
-            )
-            for row in fields
-        ),
+        *(field(row["column"], row["before"], row["after"]) for row in fields),
     )

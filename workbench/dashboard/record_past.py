@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from workbench.dashboard.changed import DONE, moment, short
+from workbench.dashboard.changed import DONE, field, moment
 from workbench.dashboard.listing import Listing, Within, button
 from workbench.editing import RepositorySource
 from workbench.history import changes as history
@@ -115,19 +115,13 @@ class RecordPast(Listing):
 
     def _field(self, row: dict[str, Any]) -> Element:
         title = self._titles.get(row["column"], row["column"])
-        return element(
-            "div",
-            element("span", f"{title}: ", kind="wb-soft"),
-            element("span", self._words(row, "before"), kind="wb-before"),
-            element("span", " → "),
-            element("span", self._words(row, "after"), kind="wb-after"),
-        )
+        return field(title, self._words(row, "before"), self._words(row, "after"))
 
-    def _words(self, row: dict[str, Any], side: str) -> str:
+    def _words(self, row: dict[str, Any], side: str) -> object:
         value = row[side]
         if value and row["column"] in self._source.entity.references:
             return self._names.get(UUID(value), "something that is not to be seen")
-        return short(value)
+        return value
 
     def _value(self, row: dict[str, Any], side: str) -> Any:
         """Return a value as a row of the grid holds it: the history has it as text."""

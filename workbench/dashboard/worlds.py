@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +9,13 @@ from workbench.dashboard.listing import Done, Run
 from workbench.dashboard.standing import ACCOUNT_READS
 from workbench.dashboard.state import Place
 from workbench.dashboard.trash import TrashedWorlds
+from workbench.dashboard.world import Go
 from workbench.editing import RepositorySource, editor
 from workbench.entities.world import World
 from workbench.store.rights import may_write, owners
 from workbench.widgets.content import Content, Element, element, picture
 from workbench.widgets.editor import Editor
 from workbench.workspace import Workspace
-
-Go = Callable[[str], Coroutine[Any, Any, None]]
 
 _CARDS = 12
 _EMPTY = (
