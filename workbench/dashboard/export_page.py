@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import traitlets
-
 from workbench.dashboard.exporting import ARCHIVE, BOOK, FORMATS, TABLES, ExportModel
 from workbench.dashboard.listing import Within
-from workbench.dashboard.under_way import choice, troubles, under_way
-from workbench.errors import WorkbenchError
+from workbench.dashboard.under_way import WorkView, choice, to_save, troubles, under_way
 from workbench.widgets.content import Content, Element, element
 from workbench.widgets.download import Download
 from workbench.widgets.panel import Panel
@@ -31,25 +28,15 @@ async def export_page(within: Within) -> list[Any]:
     return [head, ExportView(ExportModel(within.wb, within.world, tables), within)]
 
 
-class ExportView(Panel):
+class ExportView(WorkView):
     """What can be chosen, how far the writing is, and the file."""
 
     def __init__(self, model: ExportModel, within: Within) -> None:
         self.model, self._within = model, within
-        self.body = Content(on_action=self.act)
         self.save = Panel([])
-        super().__init__([self.body, self.save], "wb-import")
-        model.observe(self._changed, traitlets.All)
-        self._show()
-
-    def close(self) -> None:
-        """End what is under way, and remove the file."""
-        self.model.unobserve_all()
-        self.model.close()
-        super().close()
+        super().__init__(model, below=self.save)
 
     async def act(self, action: str) -> None:
-        """Answer a click."""
         model = self.model
         verb, _, which = action.partition(":")
         if verb == "cancel":
@@ -69,10 +56,7 @@ class ExportView(Panel):
         elif verb == "history":
             model.with_history()
 
-    def _changed(self, _: object) -> None:
-        self._show()
-
-    def _show(self) -> None:
+    def show(self) -> None:
         model = self.model
         parts = [self._choices(), *troubles(model)]
         if model.active:
@@ -96,10 +80,7 @@ class ExportView(Panel):
         if made is None:
             self.save.children = ()
         elif not any(isinstance(one, Download | Content) for one in old):
-            try:
-                self.save.children = (Download(made.path, made.name, primary=True),)
-            except WorkbenchError as error:
-                self.save.children = (Content(element("p", str(error), kind="wb-notice")),)
+            self.save.children = (to_save(made.path, made.name, primary=True),)
         for widget in old:
             if widget not in self.save.children:
                 widget.close()

@@ -7,7 +7,6 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-import traitlets
 
 from workbench.dashboard.changed import field
 from workbench.dashboard.importing import (
@@ -23,12 +22,10 @@ from workbench.dashboard.importing import (
 from workbench.dashboard.listing import Within
 from workbench.dashboard.standing import reading_note
 from workbench.dashboard.state import HISTORY, Place
-from workbench.dashboard.under_way import choice, troubles, under_way
+from workbench.dashboard.under_way import WorkView, choice, to_save, troubles, under_way
 from workbench.dashboard.world import Go
-from workbench.errors import WorkbenchError, problem_lines
+from workbench.errors import problem_lines
 from workbench.widgets.content import Content, Element, element
-from workbench.widgets.download import Download
-from workbench.widgets.panel import Panel
 from workbench.widgets.upload import Upload
 
 if TYPE_CHECKING:
@@ -64,7 +61,7 @@ async def import_page(within: Within, go: Go, done: Callable[[], object]) -> lis
     return [head, ImportView(model, within, list(TABLES), go, done)]
 
 
-class ImportView(Panel):
+class ImportView(WorkView):
     """Where files are dropped, and below it what would be done, is being done, or was done."""
 
     def __init__(
@@ -79,26 +76,16 @@ class ImportView(Panel):
         self.upload = Upload(
             model, tables=tables, accept=",".join(ENDINGS), note=accepted(model.inbox)
         )
-        self.body = Content(on_action=self.act)
-        self.body.add_class("wb-plan")
         self.saves = ipywidgets.VBox()
-        super().__init__([self.upload, self.body, self.saves], "wb-import")
-        model.observe(self._changed, traitlets.All)
-        self._show()
+        super().__init__(model, self.upload, below=self.saves)
+        self.body.add_class("wb-plan")
 
     @property
     def running(self) -> bool:
         """Whether something would be cancelled by leaving."""
         return self.model.stage == IMPORTING
 
-    def close(self) -> None:
-        """End what is under way, and remove the files."""
-        self.model.unobserve_all()
-        self.model.close()
-        super().close()
-
     async def act(self, action: str) -> None:
-        """Answer a click."""
         model = self.model
         verb, _, which = action.partition(":")
         if verb == "cancel":
@@ -121,10 +108,7 @@ class ImportView(Panel):
         if model.stage == DONE and verb == "apply":
             self._done()
 
-    def _changed(self, _: object) -> None:
-        self._show()
-
-    def _show(self) -> None:
+    def show(self) -> None:
         model = self.model
         if self.upload.files != model.files:
             self.upload.files = model.files
@@ -142,13 +126,7 @@ class ImportView(Panel):
             widget.close()
 
     def _rejects(self) -> list[Any]:
-        saves: list[Any] = []
-        for path, name in self.model.rejects().values():
-            try:
-                saves.append(Download(path, name))
-            except WorkbenchError as error:
-                saves.append(Content(element("p", str(error), kind="wb-notice")))
-        return saves
+        return [to_save(path, name) for path, name in self.model.rejects().values()]
 
     def _parts(self) -> list[Element | None]:
         model = self.model

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import traitlets
 
 from workbench.errors import Refused, WorkbenchError
-from workbench.widgets.content import Element, element
+from workbench.widgets.content import Content, Element, element
+from workbench.widgets.download import Download
+from workbench.widgets.panel import Panel
 
 _EACH_SECONDS = 0.2
 
@@ -44,6 +47,10 @@ class UnderWay(traitlets.HasTraits):
         """End what is under way; nothing of it stays."""
         if self._task is not None:
             self._task.cancel()
+
+    def close(self) -> None:
+        """End what is under way, and remove all files."""
+        raise NotImplementedError
 
     def _when_over(self, do: Callable[[], None]) -> None:
         """Do something when what is under way has ended, at once if nothing is."""
@@ -80,6 +87,39 @@ class UnderWay(traitlets.HasTraits):
         same = before is not None and (before.stage, before.table) == (step.stage, step.table)
         if not same or now - self._step_at >= _EACH_SECONDS:
             self._step_at, self.step = now, step
+
+
+class WorkView(Panel):
+    """What such a model is and does, drawn anew at each change of it; it ends with this view."""
+
+    def __init__(self, model: UnderWay, *above: Any, below: Any) -> None:
+        self._drawn = model
+        self.body = Content(on_action=self.act)
+        super().__init__([*above, self.body, below], "wb-import")
+        model.observe(lambda _: self.show(), traitlets.All)
+        self.show()
+
+    async def act(self, action: str) -> None:
+        """Answer a click."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Draw it as it is now."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End what is under way, and remove its files."""
+        self._drawn.unobserve_all()
+        self._drawn.close()
+        super().close()
+
+
+def to_save(path: Path, name: str, *, primary: bool = False) -> Download | Content:
+    """Return what saves a file, or says why it cannot be saved."""
+    try:
+        return Download(path, name, primary=primary)
+    except WorkbenchError as error:
+        return Content(element("p", str(error), kind="wb-notice"))
 
 
 def under_way(what: str, step: Any) -> Element:
