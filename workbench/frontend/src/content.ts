@@ -33,11 +33,12 @@ function show(model: Model, el: HTMLElement, act: (action: string) => void): voi
 /** On a narrow screen the navigation is one line that scrolls: bring the current item into it. */
 function showCurrent(el: HTMLElement): void {
   const current = el.querySelector<HTMLElement>("[aria-current]");
-  if (!current || el.scrollWidth <= el.clientWidth) return;
-  const line = el.getBoundingClientRect();
+  const pages = current?.closest("nav");
+  if (!current || !pages || pages.scrollWidth <= pages.clientWidth) return;
+  const line = pages.getBoundingClientRect();
   const item = current.getBoundingClientRect();
   if (item.left >= line.left && item.right <= line.right) return;
-  el.scrollLeft += item.left + item.width / 2 - line.left - line.width / 2;
+  pages.scrollLeft += item.left + item.width / 2 - line.left - line.width / 2;
 }
 
 /** The heading of a page takes the focus that the page before has left behind. */
