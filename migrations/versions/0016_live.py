@@ -1,12 +1,13 @@
 """Open pages are told what was changed elsewhere: a notification for each changeset.
 
 A notification is read, and may be forged, by every login of the database, so it says nothing:
-the changeset, and the number after which its changes lie. Whoever hears it has to ask. The
+the changeset, and the number from which on its changes lie. Whoever hears it has to ask. The
 server asks `auth.news` for its pages, which answers with what their readers may read alone.
 
 One notification for each transaction, however many rows it changes. A queue that somebody fills
-up would in the end refuse every transaction that notifies, so above half of it nothing is said:
-pages are late then, and nothing else is.
+up would in the end refuse every transaction that notifies, so above half of it nothing is said.
+What is changed then, open pages are not told of later either: they show it once they read those
+rows again. Nothing else depends on it.
 """
 
 from __future__ import annotations
@@ -38,13 +39,20 @@ FOR EACH ROW EXECUTE FUNCTION history.tell()
 
 # The changes of a world since a number are few, unless an import is under way: more than 1,000 are
 # not looked at, and told as "anything" (no entity). More than 100 records are told as "many" (none).
-# No world at all stands for the list of worlds that a reader has.
+# No world at all stands for the list of worlds that a reader has. However much is heard, each world
+# is looked through once: from the lowest number, and one that lies far back is "anything" at once.
 NEWS = """
 CREATE FUNCTION auth.news(changesets uuid[], starts bigint[], readers uuid[], watched uuid[])
 RETURNS TABLE (reader uuid, worldid uuid, entity text, records uuid[], came boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   WITH heard AS MATERIALIZED (
-    SELECT h.changesetid, h.start FROM unnest(changesets, starts) AS h (changesetid, start)
+    SELECT min(h.start) FILTER (WHERE NOT h.far) AS start, coalesce(bool_or(h.far), false) AS far
+    FROM (
+      SELECT s.start, s.start < q.last_value - 10000 AS far
+      FROM unnest(changesets, starts) AS s (changesetid, start)
+      JOIN history.changeset AS known ON known.id = s.changesetid
+      CROSS JOIN history.change_id_seq AS q
+    ) AS h
   ), looking AS MATERIALIZED (
     SELECT DISTINCT l.reader, l.worldid FROM unnest(readers, watched) AS l (reader, worldid)
   ), pages AS MATERIALIZED (
@@ -56,7 +64,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.worldid, c.* FROM (SELECT DISTINCT o.worldid FROM pages AS o) AS p, heard AS h,
     LATERAL (
       SELECT c.entity, c.recordid, c.operation <> 'update' AS came,
-        c.changesetid = h.changesetid AS heard, row_number() OVER (ORDER BY c.id) > 1000 AS beyond
+        c.changesetid = ANY(changesets) AS heard, row_number() OVER (ORDER BY c.id) > 1000 AS beyond
       FROM history.change AS c WHERE c.worldid = p.worldid AND c.id >= h.start
       ORDER BY c.id LIMIT 1001
     ) AS c
@@ -64,17 +72,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.worldid, s.entity, array_agg(DISTINCT s.recordid) AS records, bool_or(s.came) AS came
     FROM seen AS s WHERE s.heard GROUP BY s.worldid, s.entity
     UNION ALL
-    SELECT DISTINCT s.worldid, NULL, NULL::uuid[], true FROM seen AS s WHERE s.beyond
+    SELECT DISTINCT p.worldid, NULL, NULL::uuid[], true FROM pages AS p, heard AS h
+    WHERE h.far OR EXISTS (SELECT FROM seen AS s WHERE s.worldid = p.worldid AND s.beyond)
   ), lists AS MATERIALIZED (
     SELECT l.reader FROM looking AS l WHERE l.worldid IS NULL
   ), listed AS MATERIALIZED (
     SELECT c.* FROM heard AS h, LATERAL (
       SELECT c.worldid, c.entity, c.key ->> 'userid' AS userid, c.operation <> 'update' AS came,
-        c.changesetid = h.changesetid AS heard, row_number() OVER (ORDER BY c.id) > 1000 AS beyond
+        c.changesetid = ANY(changesets) AS heard, row_number() OVER (ORDER BY c.id) > 1000 AS beyond
       FROM history.change AS c WHERE c.id >= h.start AND EXISTS (SELECT FROM lists)
       ORDER BY c.id LIMIT 1001
     ) AS c
     WHERE c.beyond OR c.heard AND c.entity IN ('world', 'world_member')
+    UNION ALL
+    SELECT NULL, NULL, NULL, true, false, true FROM heard AS h WHERE h.far
   )
   SELECT p.reader, p.worldid, t.entity,
     CASE WHEN cardinality(t.records) <= 100 THEN t.records END, t.came

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from workbench.database.news import Heard, Watch, listen, news
 
@@ -82,6 +84,78 @@ async def test_what_is_forged_tells_nobody_what_they_may_not_read(people, heard)
     assert set(await told(people, await heard.get(), people.world)) == READERS
     unknown = "00000000-0000-0000-0000-000000000000 0"
     assert await told(people, unknown, people.world) == {}
+
+
+async def test_a_forged_number_that_lies_far_back_is_not_looked_for_but_told_as_anything(
+    people, heard
+):
+    await people["bob"].execute("UPDATE thing SET kind = 'sword'")
+    known = (await heard.get()).split()[0]
+    async with people.owner.writing() as connection:
+        await connection.exec_driver_sql(
+            "SELECT setval('history.change_id_seq', last_value + 20000) FROM history.change_id_seq"
+        )
+    anything = dict.fromkeys(READERS, (None, None, True))
+    assert await told(people, f"{known} 0", people.world) == anything
+    assert (await told(people, f"{known} 0", None))["bob"] == ("world", None, True)
+    assert await told(people, f"{uuid4()} 0", people.world) == {}
+    thing = people.rows["thing"]
+    await people["bob"].execute("UPDATE thing SET kind = 'shield' WHERE id = $1", thing)
+    expected = dict.fromkeys(READERS, ("thing", {thing}, False))
+    assert await told(people, await heard.get(), people.world) == expected
+
+
+async def test_however_much_is_heard_each_world_is_looked_through_once(people, heard):
+    add = "INSERT INTO thing (worldid, name) SELECT $1, 'x' || n FROM generate_series(1, 50) n"
+    await people["ann"].execute(add, people.world)
+    known, start = (await heard.get()).split()
+    said = [Heard(UUID(known), int(start) - n) for n in range(200)]
+    async with people.owner.transaction():
+        found = await news(people.owner, said, [Watch(people.ids["vera"], people.world)])
+        async with people.owner.reading() as connection:
+            read = await connection.scalar(
+                text(
+                    "SELECT pg_stat_get_xact_tuples_fetched(c)"
+                    " + pg_stat_get_xact_tuples_returned(c)"
+                    " FROM CAST('history.change' AS regclass) AS c"
+                )
+            )
+    assert [(one.entity, len(one.records)) for one in found] == [("thing", 50)]
+    assert read < 1000
+
+
+async def test_a_connection_that_breaks_while_it_begins_to_listen_is_opened_again(
+    people, monkeypatch
+):
+    monkeypatch.setattr("workbench.database.news._AGAIN_SECONDS", 0)
+    connect, said = people.owner.connect, asyncio.Queue()
+
+    class Broken:
+        def add_termination_listener(self, listener): ...
+
+        async def add_listener(self, channel, listener):
+            raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+
+        def terminate(self): ...
+
+    opened = []
+
+    async def broken_at_first():
+        opened.append(1)
+        return Broken() if len(opened) == 1 else await connect()
+
+    monkeypatch.setattr(people.owner, "connect", broken_at_first)
+    listening = asyncio.create_task(
+        listen(people.owner, said.put_nowait, lambda: said.put_nowait("missed"))
+    )
+    try:
+        missed = asyncio.create_task(said.get())
+        await asyncio.wait({missed, listening}, return_when=asyncio.FIRST_COMPLETED)
+        assert not listening.done()
+        assert await missed == "missed"
+    finally:
+        missed.cancel()
+        listening.cancel()
 
 
 @pytest.mark.parametrize("said", ["", "x", "1 2", "'; DROP TABLE world --", "g" * 36 + " 1"])

@@ -28,7 +28,7 @@ _NEWS = text(
 
 @dataclass(frozen=True)
 class Heard:
-    """A changeset, and a number after which its changes lie. Anybody may have said so."""
+    """A changeset, and a number from which on its changes lie. Anybody may have said so."""
 
     changeset: UUID
     start: int
@@ -96,7 +96,12 @@ async def listen(
             await connection.add_listener(_CHANNEL, say)
             missed()
             await ended.wait()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+        ):
             pass  # it ended at once
         finally:
             connection.terminate()
