@@ -134,3 +134,12 @@ async def test_without_a_table_there_is_nothing_to_write(wb, denmark):
     assert "Choose a table" in str(view.body.nodes)
     assert "Write the file" not in str(view.body.nodes)
     view.close()
+
+
+async def test_a_name_in_large_characters_is_one_that_file_systems_take(wb):
+    world = await wb.worlds.add(name="𒀀" * 100)
+    view = await opened(wb, world)
+    await pressed(view, "write")
+    name = saved(view).name
+    assert name.startswith("𒀀")
+    assert len(name.encode()) <= 255

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 from pathlib import Path
@@ -39,6 +40,38 @@ def test_the_files_of_a_kernel_go_when_it_ends(server, how, until):
     else:
         psutil.Process(page.printed["pid"]).send_signal(signal.SIGKILL)
     until(lambda: not folder.exists())
+
+
+def test_a_folder_that_was_cleaned_away_is_made_anew_and_is_nobody_elses(tmp_path):
+    scratch = Scratch(tmp_path)
+    first = scratch.of("a").parent
+    shutil.rmtree(first)
+    kept = tmp_path / "kept"  # so that no other folder has its number
+    kept.mkdir()
+    second = scratch.of("b").parent
+    assert second != first
+    shutil.rmtree(second)
+    kept.rename(second)  # by somebody who saw its name
+    third = scratch.of("c").parent
+    assert third != second
+    for folder in (third, third / "c"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    other = Scratch(tmp_path)
+    assert third.exists()  # its lock is held
+    for one in (scratch, other):
+        one.close()
+
+
+def test_what_is_in_use_does_not_look_old(tmp_path):
+    scratch = Scratch(tmp_path)
+    paths = [scratch.of("a"), scratch.of("a").parent, scratch.of("a").parent / "lock"]
+    for path in paths:
+        os.utime(path, (0, 0))
+    scratch.keep()
+    assert all(path.stat().st_mtime > 0 for path in paths)
+    shutil.rmtree(scratch.of("a").parent)
+    scratch.keep()
+    scratch.close()
 
 
 def test_what_a_killed_server_left_goes_when_the_next_one_starts(tmp_path):

@@ -106,6 +106,16 @@ def test_a_full_disk_is_told_in_words(inbox, monkeypatch):
         inbox.write(key, 0, b"a")
 
 
+def test_after_a_disk_was_full_a_piece_is_sent_again_and_there_once(inbox):
+    file = inbox.begin("a.csv", 6)
+    inbox.write(file.key, 0, b"abc")
+    with file.path.open("ab") as half:
+        half.write(b"de")  # what there was room for
+    inbox.write(file.key, 3, b"def")
+    assert file.is_whole
+    assert file.path.read_bytes() == b"abcdef"
+
+
 class Desk:
     def __init__(self, inbox):
         self.inbox, self.ended = inbox, []

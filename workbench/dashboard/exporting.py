@@ -30,6 +30,7 @@ FORMATS = {
 }
 _PREFIX = "workbench-export-"
 _NAME_CHARACTERS = 80
+_NAME_BYTES = 200  # a file system takes 255, with what is put behind it
 
 
 @dataclass(frozen=True)
@@ -156,4 +157,5 @@ class ExportModel(UnderWay):
 
 def _stem(world: World) -> str:
     """Return the name of a world as that of a file."""
-    return re.sub(r"[^\w-]+", "_", world.name).strip("_")[:_NAME_CHARACTERS] or "world"
+    words = re.sub(r"[^\w-]+", "_", world.name).strip("_")[:_NAME_CHARACTERS]
+    return words.encode()[:_NAME_BYTES].decode(errors="ignore") or "world"

@@ -308,6 +308,7 @@ class WorkbenchVoila(Voila):
             await self.sessions.touch([UUID(one) for one in used])
         await self.logins.finish()
         if seconds % EXTENDED_SECONDS == 0:
+            self.scratch.keep()
             await self.logins.extend()
 
     async def kernel_removed(self, kernel_id: str) -> None:

@@ -36,17 +36,39 @@ class Scratch:
     def __init__(self, place: Path | None = None) -> None:
         self._place = Path(tempfile.gettempdir()) if place is None else place
         _sweep(self._place)
+        self._begin()
+
+    def _begin(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._place))
         made = self._folder / f"{_LOCK}.new"
         made.touch(mode=0o600)
         self._lock = _locked(made)
         made.rename(self._folder / _LOCK)  # held from the moment that others can see it
+        self._made = self._folder.stat()
 
     def of(self, kernel_id: str) -> Path:
         """Return the folder of a kernel, which is made at need."""
+        if not self._is_there():  # what cleans folders of temporary files has removed it
+            if self._lock is not None:
+                os.close(self._lock)
+            self._begin()
         folder = self._folder / kernel_id
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    def keep(self) -> None:
+        """Let nothing look old to what cleans folders of temporary files."""
+        if self._is_there():
+            for path in (self._folder, *self._folder.iterdir()):
+                with suppress(FileNotFoundError):  # its kernel ended
+                    os.utime(path)
+
+    def _is_there(self) -> bool:
+        """Return whether the folder is that which was made, and not another one of its name."""
+        try:
+            return os.path.samestat(self._folder.lstat(), self._made)
+        except FileNotFoundError:
+            return False
 
     async def remove(self, kernel_id: str) -> None:
         """Remove the folder of a kernel that has ended; one that has none is no error."""

@@ -124,7 +124,9 @@ class Inbox:
         file = self.get(key)
         if offset != file.here or len(data) > min(PIECE_BYTES, file.size - file.here):
             raise Refused(f"{file.name}: this is not its next piece. Choose it again.")
-        with _room(file.name), file.path.open("ab") as out:
+        with _room(file.name), file.path.open("r+b") as out:
+            out.truncate(offset)  # a disk that was full has taken a part of it, perhaps
+            out.seek(offset)
             out.write(data)
         file.here += len(data)
         return file
