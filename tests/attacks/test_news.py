@@ -214,3 +214,4 @@ async def test_a_connection_that_ends_is_opened_again_and_says_that_something_wa
         assert isinstance(await said.get(), Heard)
     finally:
         listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)

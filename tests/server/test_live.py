@@ -13,7 +13,7 @@ from workbench.dashboard.live import Live as Following
 from workbench.dashboard.live import News
 from workbench.database.address import Address
 from workbench.database.engine import Database
-from workbench.server.live import LIVE, Live
+from workbench.server.live import LIVE, Live, Page
 
 
 async def until(condition) -> None:
@@ -25,6 +25,11 @@ async def until(condition) -> None:
     pytest.fail("it did not come about")
 
 
+def told(page: Page) -> bool:
+    """Whether a page watches, and was told what it may have missed."""
+    return page.watch is not None and not page.behind
+
+
 class Kernel:
     """A kernel's end of the line."""
 
@@ -34,20 +39,21 @@ class Kernel:
         self.live, self.id = live, kernel_id
 
     async def begin(self, world) -> None:
-        """Watch a world, and wait until the server has heard of it."""
+        """Watch a world, and wait until the server has heard of it, and told what was before."""
         await self.watch(world.id)
-        await until(lambda: any(p.kernel_id == self.id and p.watch for p in self.live._pages))
+        await until(lambda: any(p.kernel_id == self.id and told(p) for p in self.live._pages))
 
     async def watch(self, world, secret: str | None = None) -> None:
         self.reader, self.writer = await asyncio.open_unix_connection(self.path)
         self.writer.write(f"{self.secret if secret is None else secret}\n".encode())
-        self.writer.write(json.dumps({"watch": world and str(world)}).encode() + b"\n")
+        self.writer.write(json.dumps({"watch": world}, default=str).encode() + b"\n")
 
-    async def told(self) -> dict:
+    async def told(self, *, anything: bool = False) -> dict:
         """Return what comes next; not that the world itself was added, which may come late."""
-        while (said := json.loads(await self.reader.readline())).get("entity") == "world":
-            pass
-        return said
+        while True:
+            said = json.loads(await self.reader.readline())
+            if said.get("entity") != "world" and (anything or "anything" not in said):
+                return said
 
 
 @pytest.fixture
@@ -130,7 +136,40 @@ async def test_a_page_that_nobody_looks_at_is_told_once_somebody_does(live, kern
     assert (await witness.told())["entity"] == "thing"
     seen.add("here")
     live.seen("here")
-    assert await page.told() == {"anything": True}
+    assert await page.told(anything=True) == {"anything": True}
+
+
+async def test_what_is_changed_before_a_kernel_watches_is_told_once_it_does(live, kernel, wb):
+    world = await wb.worlds.add(name="Elsinore")
+    page, witness = kernel("here", wb.database.userid), kernel("there", wb.database.userid)
+    await witness.begin(world)
+    await wb.things.add(name="Skull", worldid=world.id)
+    assert (await witness.told())["entity"] == "thing"
+    await page.begin(world)
+    assert await page.told(anything=True) == {"anything": True}
+
+
+async def test_a_kernel_that_was_slow_to_read_is_told_when_it_has_read(live, kernel, wb):
+    world = await wb.worlds.add(name="Elsinore")
+    page = kernel("here", wb.database.userid)
+    await page.begin(world)
+    (there,) = live._pages
+    for _ in range(100):  # more than the system holds for it
+        there._writer.write(b" " * 60_000 + b"\n")
+    await wb.things.add(name="Skull", worldid=world.id)
+    await until(lambda: there.behind)
+    while (await page.reader.readline()).strip():
+        pass  # what it was told before
+    while b"anything" not in await page.reader.readline():
+        pass
+
+
+@pytest.mark.parametrize("said", [5, ["here"], "nowhere"])
+async def test_a_kernel_that_watches_what_is_no_world_is_hung_up_on(live, kernel, wb, caplog, said):
+    page = kernel("here", wb.database.userid)
+    await page.watch(said)
+    assert await page.reader.read() == b""
+    assert caplog.records == []
 
 
 async def test_forged_notifications_make_pages_look_a_few_times_at_most(live, kernel, wb, sql):
@@ -145,7 +184,7 @@ async def test_forged_notifications_make_pages_look_a_few_times_at_most(live, ke
     )
     skull = await wb.things.add(name="Skull", worldid=world.id)
     lines = 0
-    while (told := await page.told()).get("records") != [str(skull.id)]:
+    while (told := await page.told(anything=True)).get("records") != [str(skull.id)]:
         assert told == {"anything": True}
         lines += 1
         await wb.things.update(await wb.things.get(skull.id), kind=f"after {lines}")
@@ -167,7 +206,7 @@ async def test_a_page_takes_in_what_it_hears_of_the_world_that_it_shows(live, wb
     following = Following(take)
     following.watch(world.id)
     running = asyncio.create_task(following.run())
-    await until(lambda: any(page.watch for page in live._pages))
+    await until(lambda: any(map(told, live._pages)))
     await wb.personas.add(name="Yorick", worldid=world.id)
     while (await taken.get()).entity != "persona":
         pass

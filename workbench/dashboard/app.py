@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine, Sequence
@@ -69,6 +70,7 @@ class Dashboard(ipywidgets.GridBox):
         workspace.database.provenance.where = self._where
         self.tasks = TaskSet(self._failed)
         self.live, self.following = Live(self._take_in), TaskSet()
+        self._showing = asyncio.Lock()
         self.undoing = Undoing(workspace)
         self.shortcuts = Keys({"undo": self._undo, "redo": self._redo}, self._visit)
         self.nav = Content(on_action=self._go)
@@ -151,8 +153,13 @@ class Dashboard(ipywidgets.GridBox):
 
     async def show(self) -> None:
         """Make the page of the current place, and show it."""
+        async with self._showing:
+            await self._show()
+
+    async def _show(self) -> None:
         await self.undoing.begin()
         place = self.state.place
+        self.live.watch(place.world)  # before anything of it is read: nothing falls in between
         try:
             world = None if place.world is None else await self.workspace.worlds.get(place.world)
         except NotFound as error:
@@ -178,11 +185,12 @@ class Dashboard(ipywidgets.GridBox):
         for widget in old:
             if widget not in page:
                 _close(widget)
-        self.live.watch(place.world)
         self._tell_browser(world)
 
     async def _take_in(self, news: Sequence[News]) -> None:
-        """Show what others changed."""
+        """Show what others changed; in the page that is being made, once it is there."""
+        async with self._showing:
+            pass  # not held: a page that is made later reads what is news now
         if any(one.came for one in news):
             await self._draw_nav(self.world, self.mine)
         for part in self.page.children:

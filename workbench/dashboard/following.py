@@ -22,12 +22,12 @@ async def take_in(wb: Workspace, shown: Editor | RecordPage, news: Sequence[News
     of_form = frozenset[str]().union(*(one.records or () for one in mine))
     any_of_them = any(one.came or one.records is None for one in mine)
     ids = None if any_of_them else of_form
+    named = {one.entity for one in news} & set(source.entity.references.values())
     if isinstance(shown, RecordPage):
-        if mine:
-            await shown.form.changed_elsewhere(ids, who)
+        if mine or named:
+            await shown.form.changed_elsewhere(None if named else ids, who)
         await shown.take_in_related({one.entity for one in news})
         return
-    named = {one.entity for one in news} & set(source.entity.references.values())
     if named or any_of_them:
         source.forget()
         await shown.changed_elsewhere(None, who)

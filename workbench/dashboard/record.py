@@ -66,6 +66,7 @@ class RecordPage(Panel):
         beside.add_class("wb-beside")
         columns = ipywidgets.GridBox([self.form, beside])
         columns.add_class("wb-columns")
+        self.form.model.observe(self._stored, "stored")
         self.form.observe(self._saved, "saved")
         super().__init__([self.head, columns, self.messages], "wb-record")
 
@@ -92,14 +93,15 @@ class RecordPage(Panel):
     async def refresh(self) -> None:
         """Show everything as it is stored now; what is typed and not saved stays."""
         await self.form.refresh()
-        self._show_head(self.form.model.stored)
         await self._load_beside()
 
     async def take_in_related(self, changed: Collection[str | None]) -> None:
         """Show what is beside the form anew, where entities were changed; None is any."""
         assert self.place.record is not None
         for one in self.related:
-            if {None, one.relation.stored.name, one.relation.entity.name} & set(changed):
+            listed = one.relation.entity
+            shown = {None, one.relation.stored.name, listed.name, *listed.references.values()}
+            if shown & set(changed):
                 await one.load(self.place.record)
         if {None, self.entity.name} & set(changed):
             await self.past.of(self.place.record)
@@ -118,8 +120,11 @@ class RecordPage(Panel):
             self.form.model.merge(row)
         await self.refresh()
 
+    def _stored(self, change: dict[str, Any]) -> None:
+        if change["new"].get("id") == str(self.place.record):
+            self._show_head(change["new"])
+
     def _saved(self, change: dict[str, Any]) -> None:
-        self._show_head(change["new"])
         if self.place.record is not None:
             self.tasks.start(self.past.of(self.place.record))
 

@@ -37,8 +37,10 @@ _ANYTHING = {"anything": True}
 class Page:
     """The kernel of a page, as it is told of news."""
 
-    def __init__(self, kernel_id: str, reader: UUID, writer: asyncio.StreamWriter) -> None:
-        self.kernel_id, self.reader, self._writer = kernel_id, reader, writer
+    def __init__(
+        self, kernel_id: str, reader: UUID, since: int, writer: asyncio.StreamWriter
+    ) -> None:
+        self.kernel_id, self.reader, self.since, self._writer = kernel_id, reader, since, writer
         self.watch: Watch | None = None
         self.behind = False
 
@@ -78,10 +80,11 @@ class Live:
     ) -> None:
         self._database, self._is_seen, self._log = database, is_seen, log
         self._path = folder / "live"
-        self._secrets: dict[str, tuple[str, UUID]] = {}
+        self._secrets: dict[str, tuple[str, UUID, int]] = {}
         self._pages: set[Page] = set()
         self._heard: set[Heard] = set()
         self._missed = False
+        self._times = 0  # that something was heard, or missed
         self._something = asyncio.Event()
         self.listens = False
 
@@ -90,7 +93,7 @@ class Live:
         if sys.platform == "win32":  # where asyncio has no such sockets
             return {}
         secret = secrets.token_urlsafe()
-        self._secrets[secret] = (kernel_id, reader)
+        self._secrets[secret] = (kernel_id, reader, self._times)
         return {LIVE: f"{secret}@{self._path}"}
 
     def forget(self, kernel_id: str) -> None:
@@ -110,14 +113,16 @@ class Live:
         listening.bind(str(self._path))
         server = await asyncio.start_unix_server(self._met, sock=listening, limit=_MOST_LINE_BYTES)
         try:
-            async with server, asyncio.TaskGroup() as tasks:
+            async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(listen(self._database, self._hears, self._misses))
                 tasks.create_task(self._tell())
         finally:
+            server.close()  # waits for nobody: from Python 3.12.1 on, `async with` does
             for page in self._pages:
                 page.hang_up()
 
     def _hears(self, heard: Heard) -> None:
+        self._times += 1
         if len(self._heard) < _MOST_HEARD:
             self._heard.add(heard)
         else:
@@ -125,6 +130,7 @@ class Live:
         self._something.set()
 
     def _misses(self) -> None:
+        self._times += 1
         self.listens = self._missed = True
         self._something.set()
 
@@ -139,7 +145,11 @@ class Live:
             self._pages.add(page)
             while line := await reader.readline():
                 world = json.loads(line)["watch"]
-                page.watch = Watch(page.reader, UUID(world) if world else None)
+                first = page.watch is None
+                page.watch = Watch(page.reader, UUID(str(world)) if world else None)
+                if first and page.since != self._times:  # while it read what it shows, perhaps
+                    page.behind = True
+                    self._something.set()
         except (ValueError, KeyError, TypeError, OSError):
             pass  # it says something else: it is no kernel of ours
         finally:
@@ -163,6 +173,8 @@ class Live:
             for page in pages:
                 self._tell_page(page, found, missed)
             await asyncio.sleep(_PAUSE_SECONDS)
+            if any(page.behind and self._is_seen(page.kernel_id) for page in pages):
+                self._something.set()
 
     async def _found(self, heard: set[Heard], pages: list[Page]) -> list[News]:
         watches = {page.watch for page in pages if page.watch is not None}

@@ -130,7 +130,11 @@ class RecordForm(Panel):
         row = rows[0] if rows else None
         news = row is None or row["version"] > model.stored["version"]
         by = await who(id) if news and who is not None else ""
-        if not news or model.stored.get("id") != id:
+        if model.stored.get("id") != id:
+            return
+        if not news:
+            if row is not None and row["version"] == model.stored["version"]:
+                model.reword(row)
             return
         model.changed_elsewhere(row, by)
         if model.read_only or not model.changed_columns:  # nothing that is typed is in its way

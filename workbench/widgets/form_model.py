@@ -123,6 +123,14 @@ class FormModel(traitlets.HasTraits):
             if row is not None and row["version"] > self.stored["version"]:
                 self.newer = dict(row)
 
+    def reword(self, current: Mapping[str, Any]) -> None:
+        """Take in the words for what the row refers to: nothing else differs in a version."""
+        typed = self._with_words(self.changes())
+        kept = {name: self.values[name] for name in typed if name in self.values}
+        with self.hold_trait_notifications():
+            self.stored = dict(current)
+            self.values = {**current, **kept}
+
     @property
     def changed_columns(self) -> list[Column]:
         """The columns that somebody else changed since."""
