@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from workbench.database.address import Address
 from workbench.database.embedded import EmbeddedServer
@@ -27,6 +27,8 @@ from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "template_workbench"
+
+expect.set_options(timeout=20_000)  # of two busy processors, playwright's own 5 s are too few
 
 # Whoever runs the tests in the background (nohup, a shell's &) may have them ignore Ctrl-C, and
 # what a process ignores, its children do: then no test could interrupt what it started.

@@ -130,8 +130,7 @@ class Reader:
     async def open(self, world: str = "", entity: str = "") -> None:
         """Go to a page by clicking, as a person does."""
         await self.page.goto(self.address)
-        body = self.page.locator("body")
-        await expect(body).to_have_attribute("data-state", "ready", timeout=60_000)
+        await self._begun()
         if world:
             await self.page.locator(".wb-card", has_text=world).click()
             await expect(self.page.get_by_role("heading", name="Latest changes")).to_be_visible()
@@ -139,6 +138,15 @@ class Reader:
             await self.nav(entity).click()
             await expect(self.page.get_by_role("heading", name=entity, level=1)).to_be_visible()
             await expect(self.rows.first).to_be_visible()
+
+    async def reload(self) -> None:
+        """Have the page made anew, and wait until it is there."""
+        await self.page.reload()
+        await self._begun()
+
+    async def _begun(self) -> None:
+        body = self.page.locator("body")
+        await expect(body).to_have_attribute("data-state", "ready", timeout=60_000)
 
     def nav(self, name: str):
         return self.page.locator(".wb-nav").get_by_role("button", name=name)

@@ -35,7 +35,7 @@ async def test_a_row_is_opened_by_key_and_reload_back_and_next_keep_to_it(reader
     title = await heading.inner_text()
     await expect(page).to_have_title(re.compile(re.escape(title)))
     opened = page.url
-    await page.reload()
+    await reader.reload()
     await expect(heading).to_have_text(title)
     await page.get_by_role("link", name="Next").press("Enter")
     await expect(heading).not_to_have_text(title)
@@ -133,7 +133,7 @@ async def test_a_description_links_to_a_record_that_readers_follow(reader, wesse
     await expect(page.locator(".wb-form-message")).to_have_text("Saved.")
     await theirs.personas.update(angel, name="Angel")
     await theirs.share(world, mail, role="viewer")
-    await page.reload()
+    await reader.reload()
     await page.locator(".wb-reading").get_by_role("link", name="Angel").click()
     await expect(heading).to_have_text("Angel")
     assert reader.problems == []

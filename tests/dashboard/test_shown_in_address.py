@@ -37,7 +37,7 @@ async def test_a_reload_and_back_return_to_filter_search_and_order(reader, camel
     await expect(count).to_have_text("2 personas")
     address = page.url
     assert await order(reader) == ["Kay", "Gawain"]
-    await page.reload()
+    await reader.reload()
     await expect(count).to_have_text("2 personas", timeout=60_000)
     assert await order(reader) == ["Kay", "Gawain"]
     await expect(page.get_by_test_id("grid-search")).to_have_value("a")
@@ -62,7 +62,7 @@ async def test_a_reload_and_back_return_to_filter_search_and_order(reader, camel
 async def test_a_link_that_was_damaged_shows_all(reader, camelot, said):
     await reader.open("Camelot", "Personas")
     await reader.page.evaluate("said => { location.hash = `show=${said}` }", said)
-    await reader.page.reload()
+    await reader.reload()
     await expect(reader.page.get_by_test_id("grid-count")).to_have_text(
         "3 personas", timeout=60_000
     )

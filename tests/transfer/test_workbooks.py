@@ -204,12 +204,12 @@ def test_cells_that_are_merged_downwards_count_for_each_row(tmp_path: Path, rows
 def test_pieces_are_small_and_numbered_on(
     tmp_path: Path, rows_of: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.transfer import excel
+    from workbench.transfer import in_pieces
 
     sheet = HEADER + "".join(row(n, "Elsinore", f"Osric {n}") for n in range(2, 12))
     path = book(tmp_path / "personas.xlsx", {"A": sheet})
     whole = rows_of(path)
-    monkeypatch.setattr(excel, "_PIECE_ROWS", 3)
+    monkeypatch.setattr(in_pieces, "_ROWS", 3)
     monkeypatch.setattr(workbook, "_CHUNK_BYTES", 50)
     assert rows_of(path)[0] == whole[0]
     assert rows_of(path)[2] == whole[2] == list(range(1, 11))
