@@ -2,7 +2,7 @@
 import { createGrid, type GridApi, type GridOptions, type IGetRowsParams } from "ag-grid-community";
 import { addStyle, dress, icon, icons, later, make, whenWide } from "./dom";
 import { askForRow } from "./grid/add";
-import { fromAddress, type Shown, toAddress } from "./grid/address";
+import { fromAddress, isPlain, type Shown, toAddress } from "./grid/address";
 import { Banner } from "./grid/banner";
 import { askForChange } from "./grid/bulk";
 import { engineColumn } from "./grid/columns";
@@ -169,7 +169,7 @@ class GridView implements Watcher {
         "wb-gone": (p) => Boolean(p.data && this.edits.gone.has(p.data.id)),
         "wb-active": (p) => Boolean(p.data && p.data.id === this.model.get<string>("active")),
       },
-      initialState: { filter: { filterModel: this.addressed.filters }, sort: { sortModel: this.addressed.sort } },
+      ...(isPlain(this.addressed) ? {} : { initialState: { filter: { filterModel: this.addressed.filters }, sort: { sortModel: this.addressed.sort } } }),
       popupParent: this.popups,
       suppressDragLeaveHidesColumns: true,
       suppressOverlays: ["noRows", "noMatchingRows"],

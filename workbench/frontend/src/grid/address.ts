@@ -9,6 +9,9 @@ export interface Shown {
   sort: { colId: string; sort: "asc" | "desc" }[];
 }
 
+/** Whether all rows are shown, in their usual order. */
+export const isPlain = (shown: Shown): boolean => !shown.search && !shown.sort.length && !Object.keys(shown.filters).length;
+
 const isOf = (query: string): boolean => query !== "" && location.search === `?${query}`;
 
 /** What the address says of the page with `query`; nothing, if it says nothing that can be read. */
@@ -31,7 +34,6 @@ export function fromAddress(query: string, columns: string[]): Shown {
 /** Say it in the address, if the browser is at the page with `query` still. */
 export function toAddress(query: string, shown: Shown): void {
   if (!isOf(query)) return;
-  const plain = !shown.search && !shown.sort.length && !Object.keys(shown.filters).length;
-  const hash = plain ? "" : NAME + encodeURIComponent(JSON.stringify(shown));
+  const hash = isPlain(shown) ? "" : NAME + encodeURIComponent(JSON.stringify(shown));
   if (hash !== location.hash) history.replaceState(history.state, "", location.pathname + location.search + hash);
 }
