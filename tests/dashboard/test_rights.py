@@ -207,7 +207,7 @@ async def test_a_name_cannot_turn_what_stands_beside_it(wb):
 
 async def test_whoever_has_no_world_is_told_how_to_get_one_in_plain_words(sign_in):
     page = await open_page(await sign_in("eve"))
-    assert "import files with \\u201cworkbench import\\u201d" in page.words
+    assert "its page Import takes files" in page.words
     assert "`" not in page.words
 
 

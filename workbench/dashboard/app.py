@@ -180,12 +180,12 @@ class Dashboard(ipywidgets.GridBox):
         if place != self.state.place:
             return  # the reader went on meanwhile
         old = self.page.children
-        self.page.children = page
         self.editor = next((p for p in page if isinstance(p, Editor | RecordPage)), None)
+        self._tell_browser(world)  # first: who sees the page may go on, or back, at once
+        self.page.children = page
         for widget in old:
             if widget not in page:
                 _close(widget)
-        self._tell_browser(world)
 
     async def _take_in(self, news: Sequence[News]) -> None:
         """Show what others changed; in the page that is being made, once it is there."""
