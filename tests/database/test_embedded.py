@@ -84,6 +84,12 @@ def stopped(home: Path) -> bool:
     return not (folder / "data" / "postmaster.pid").exists() and not reapers(home)
 
 
+def at_work(home: Path) -> list[psutil.Process]:
+    """Return the processes that are told a place in `home`."""
+    processes = psutil.process_iter(["cmdline"])
+    return [one for one in processes if str(home) in " ".join(one.info["cmdline"] or [])]
+
+
 def alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -383,6 +389,7 @@ def test_a_first_start_that_was_killed_is_done_again(ground: Path) -> None:
             break
         until(lambda home=home: stopped(home))
     assert list(home.glob("postgres/data.unfinished-*"))
+    until(lambda: not at_work(home))  # what the killed one had begun ends by itself
     with EmbeddedServer(home) as server:
         assert server.pid
         assert not list(home.glob("postgres/data.unfinished-*"))
